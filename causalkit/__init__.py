@@ -1,0 +1,54 @@
+"""causalkit: causal graphs found in changing data, tested with kernels, and asked questions.
+
+Every part takes a :class:`CausalGraph` or returns one. The sub-packages are loaded when they are first used, so that
+importing causalkit is cheap:
+
+`causalkit.graph`
+    the graph type shared by all parts;
+`causalkit.independence`
+    conditional independence tests;
+`causalkit.discovery`
+    PC and CD-NOD;
+`causalkit.evaluation`
+    how far one graph is from another.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from causalkit import discovery, evaluation, exceptions, graph, independence
+    from causalkit.graph import BackgroundKnowledge, CausalGraph, Edge, GraphKind, Mark
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackgroundKnowledge",
+    "CausalGraph",
+    "Edge",
+    "GraphKind",
+    "Mark",
+    "discovery",
+    "evaluation",
+    "exceptions",
+    "graph",
+    "independence",
+]
+
+_SUBPACKAGES = {"discovery", "evaluation", "exceptions", "graph", "independence"}
+_FROM_GRAPH = {"BackgroundKnowledge", "CausalGraph", "Edge", "GraphKind", "Mark"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return import_module(f"causalkit.{name}")
+    if name in _FROM_GRAPH:
+        return getattr(import_module("causalkit.graph"), name)
+    msg = f"module 'causalkit' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,119 @@
+"""Every error and warning that a user of causalkit can catch.
+
+All errors derive from :class:`CausalKitError`; those about values also derive from `ValueError`, so that code written
+against the standard exceptions keeps working. A message says what came, what is allowed and what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CausalKitError",
+    "CausalKitWarning",
+    "ConflictWarning",
+    "ConstantColumnWarning",
+    "ConvergenceWarning",
+    "ConversionError",
+    "DataError",
+    "GraphError",
+    "GraphKindError",
+    "InvalidGraphError",
+    "KnowledgeError",
+    "MissingDependencyError",
+    "NodeNotFoundError",
+    "NotExtendableError",
+    "ParameterError",
+    "ParseError",
+    "SmallSampleWarning",
+]
+
+
+class CausalKitError(Exception):
+    """Base class of all errors raised on purpose by causalkit."""
+
+
+class DataError(CausalKitError, ValueError):
+    """The data cannot be used as they are: missing values, text among numbers, too few rows, ..."""
+
+
+class ParameterError(CausalKitError, ValueError):
+    """A parameter has a value that is not allowed."""
+
+
+class MissingDependencyError(CausalKitError, ImportError):
+    """An optional package is needed for what was asked and is not installed."""
+
+
+class GraphError(CausalKitError, ValueError):
+    """Base class of the errors about graphs."""
+
+
+class InvalidGraphError(GraphError):
+    """A graph breaks a rule of its kind.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, naming the nodes.
+    witness : tuple of str, default=()
+        The nodes that show it, for example the nodes of a directed cycle.
+    """
+
+    def __init__(self, message: str, witness: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.witness = witness
+
+
+class GraphKindError(GraphError):
+    """The operation is not defined for this kind of graph."""
+
+
+class NotExtendableError(GraphError):
+    """No directed acyclic graph has this skeleton, these arrows and these unshielded colliders."""
+
+
+class NodeNotFoundError(GraphError, LookupError):
+    """A name is not a node of the graph."""
+
+
+class ParseError(GraphError):
+    """A text is not in the format it is read as."""
+
+
+class ConversionError(GraphError):
+    """The other format cannot say what this graph says, or the other way round."""
+
+
+class KnowledgeError(GraphError):
+    """Background knowledge contradicts itself or the graph it is applied to.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, naming the statements.
+    conflict : tuple of str, default=()
+        A minimal set of statements that cannot hold together: dropping any one of them removes the conflict.
+    """
+
+    def __init__(self, message: str, conflict: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.conflict = conflict
+
+
+class CausalKitWarning(UserWarning):
+    """Base class of all warnings of causalkit."""
+
+
+class SmallSampleWarning(CausalKitWarning):
+    """There are so few rows that p-values are rough."""
+
+
+class ConstantColumnWarning(CausalKitWarning):
+    """A column never varies, so that nothing can depend on it."""
+
+
+class ConvergenceWarning(CausalKitWarning):
+    """An optimisation stopped before it converged."""
+
+
+class ConflictWarning(CausalKitWarning):
+    """The independence tests contradict one another; the result records where."""

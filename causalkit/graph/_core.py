@@ -1,0 +1,477 @@
+"""The state of a graph: nodes, marks, and what is known about nodes and edges.
+
+Everything here is immutable. The matrix of marks is read-only, equality and hash follow from the structure, and an edit
+returns a new graph. That is what lets results be cache keys and be shared between threads without copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from causalkit.exceptions import GraphError, NodeNotFoundError
+from causalkit.graph._bits import rows_to_masks
+from causalkit.graph._edges import Columns, Edge, freeze_columns, make_edge, row, select
+from causalkit.graph._invariants import check_invariants
+from causalkit.graph._marks import GraphKind, Mark, as_kind
+
+MarkArray = NDArray[np.uint8]
+
+ROLES = ("system", "context", "latent", "selection")
+CONTEXT_TYPES = ("time", "domain")
+
+
+class GraphCore:
+    """Nodes, marks and data of a graph; :class:`causalkit.CausalGraph` adds what can be asked of it."""
+
+    def __init__(
+        self,
+        kind: GraphKind | str,
+        nodes: Iterable[str],
+        marks: ArrayLike,
+        *,
+        bidirected: ArrayLike | None = None,
+        node_data: Mapping[str, Mapping[str, Any]] | None = None,
+        edge_data: Mapping[str, Sequence[Any]] | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._kind = as_kind(kind)
+        self._nodes = _check_nodes(nodes)
+        self._marks = _check_marks(marks, len(self._nodes))
+        self._bidirected = _check_plane(bidirected, len(self._nodes), self._kind)
+        self._node_data = _check_node_data(node_data, self._nodes)
+        self._meta: Mapping[str, Any] = MappingProxyType(dict(meta or {}))
+        self._edge_data = freeze_columns(edge_data, len(self._pairs) + len(self._bidirected_pairs))
+        check_invariants(self)
+
+    # -- structure -------------------------------------------------------------------------------------------------
+
+    @property
+    def kind(self) -> GraphKind:
+        """Kind of the graph; see :class:`GraphKind`."""
+        return self._kind
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Names of the nodes, in data order."""
+        return self._nodes
+
+    @property
+    def marks(self) -> MarkArray:
+        """Read-only array (d, d); entry ``[i, j]`` is the :class:`Mark` at j of the edge between i and j."""
+        return self._marks
+
+    @property
+    def bidirected(self) -> NDArray[np.bool_]:
+        """Read-only symmetric array (d, d) of the ↔ edges of an ADMG that may stand beside a directed edge."""
+        return self._bidirected
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """How the graph came about: algorithm, parameters, seed, counts."""
+        return self._meta
+
+    @property
+    def node_data(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is known about each node: ``role``, ``context_type``, ``lag`` and free attributes."""
+        return self._node_data
+
+    @property
+    def edge_data(self) -> Columns:
+        """What is known about each edge, in columns aligned with :attr:`edges`."""
+        return self._edge_data
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self._nodes)
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges; A → B and A ↔ B of one ADMG count as two."""
+        return len(self._pairs) + len(self._bidirected_pairs)
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        """All edges, sorted by the positions of their nodes; bidirected edges of an ADMG come last."""
+        plain = [self._edge(i, j, k) for k, (i, j) in enumerate(self._pairs)]
+        first = len(plain)
+        names, arrow = self._nodes, Mark.ARROW
+        bows = [
+            make_edge(names[i], names[j], arrow, arrow, row(self._edge_data, first + k))
+            for k, (i, j) in enumerate(self._bidirected_pairs)
+        ]
+        return (*plain, *bows)
+
+    def _edge(self, i: int, j: int, k: int) -> Edge:
+        mark_i, mark_j = Mark(int(self._marks[j, i])), Mark(int(self._marks[i, j]))
+        return make_edge(self._nodes[i], self._nodes[j], mark_i, mark_j, row(self._edge_data, k))
+
+    @cached_property
+    def _pairs(self) -> list[tuple[int, int]]:
+        rows, columns = np.nonzero(np.triu(self._marks))
+        return list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+    @cached_property
+    def _bidirected_pairs(self) -> list[tuple[int, int]]:
+        rows, columns = np.nonzero(np.triu(self._bidirected))
+        return list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {name: k for k, name in enumerate(self._nodes)}
+
+    def index(self, node: str) -> int:
+        """Return the position of a node in :attr:`nodes`."""
+        try:
+            return self._index[node]
+        except (KeyError, TypeError):
+            known = ", ".join(map(repr, self._nodes[:12])) + (", ..." if self.n_nodes > 12 else "")
+            msg = f"{node!r} is not a node; the nodes are {known}"
+            raise NodeNotFoundError(msg) from None
+
+    def _names(self, mask_members: Iterable[int]) -> tuple[str, ...]:
+        return tuple(self._nodes[k] for k in mask_members)
+
+    # -- sets of neighbours, as bit masks ----------------------------------------------------------------------------
+
+    @cached_property
+    def _parent_masks(self) -> list[int]:
+        return rows_to_masks(self._directed.T)
+
+    @cached_property
+    def _child_masks(self) -> list[int]:
+        return rows_to_masks(self._directed)
+
+    @cached_property
+    def _adjacency_masks(self) -> list[int]:
+        return rows_to_masks((self._marks != Mark.NONE) | self._bidirected)
+
+    @cached_property
+    def _undirected_masks(self) -> list[int]:
+        return rows_to_masks((self._marks == Mark.TAIL) & (self._marks.T == Mark.TAIL))
+
+    @cached_property
+    def _spouse_masks(self) -> list[int]:
+        both = (self._marks == Mark.ARROW) & (self._marks.T == Mark.ARROW)
+        return rows_to_masks(both | self._bidirected)
+
+    @cached_property
+    def _directed(self) -> NDArray[np.bool_]:
+        """Boolean array, true at [i, j] where i → j."""
+        return np.asarray((self._marks == Mark.ARROW) & (self._marks.T == Mark.TAIL))
+
+    # -- equality ----------------------------------------------------------------------------------------------------
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GraphCore):
+            return NotImplemented
+        return (
+            self._kind is other._kind
+            and self._nodes == other._nodes
+            and np.array_equal(self._marks, other._marks)
+            and np.array_equal(self._bidirected, other._bidirected)
+        )
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self._kind, self._nodes, self._marks.tobytes(), self._bidirected.tobytes()))
+
+    def equals(self, other: GraphCore, *, ignore_order: bool = False) -> bool:
+        """Whether two graphs have the same kind, nodes and edges.
+
+        Parameters
+        ----------
+        other : CausalGraph
+            The graph to compare with.
+        ignore_order : bool, default=False
+            If true, the order in which the nodes are listed does not matter.
+
+        Returns
+        -------
+        bool
+            True if the graphs are equal.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B").equals(CausalGraph.parse("B <- A"), ignore_order=True)
+        True
+        """
+        if not ignore_order or set(self._nodes) != set(other._nodes):
+            return self == other
+        return self == other.reorder(self._nodes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        plane = self._bidirected if self._kind is GraphKind.ADMG else None
+        node_data = {name: dict(values) for name, values in self._node_data.items()}
+        state = (
+            str(self._kind),
+            self._nodes,
+            self._marks,
+            plane,
+            node_data,
+            dict(self._edge_data),
+            dict(self._meta),
+        )
+        return _rebuild, (type(self), *state)
+
+    # -- edits ---------------------------------------------------------------------------------------------------------
+
+    def _copy(self, **changes: Any) -> Self:
+        """Return a graph with some constructor arguments replaced."""
+        state: dict[str, Any] = {
+            "kind": self._kind,
+            "nodes": self._nodes,
+            "marks": self._marks,
+            "bidirected": self._bidirected if self._kind is GraphKind.ADMG else None,
+            "node_data": self._node_data,
+            "edge_data": self._edge_data,
+            "meta": self._meta,
+        }
+        state.update(changes)
+        return type(self)(state.pop("kind"), state.pop("nodes"), state.pop("marks"), **state)
+
+    def reorder(self, nodes: Iterable[str]) -> Self:
+        """Return the same graph with its nodes listed in another order."""
+        order = tuple(nodes)
+        if len(order) != self.n_nodes or set(order) != set(self._nodes):
+            msg = f"the new order must list each of the {self.n_nodes} nodes once; got {order!r}"
+            raise GraphError(msg)
+        return self.subgraph(order)
+
+    def subgraph(self, nodes: Iterable[str]) -> Self:
+        """Return the graph on some of the nodes, with the edges among them, in the order given."""
+        keep = tuple(nodes)
+        at = [self.index(name) for name in keep]
+        plane = self._bidirected[np.ix_(at, at)] if self._kind is GraphKind.ADMG else None
+        new = _edge_keys(self._marks[np.ix_(at, at)], plane)
+        old = {key: k for k, key in enumerate(_edge_keys(self._marks, self._bidirected))}
+        columns = select(self._edge_data, [old[_key(at[i], at[j], bow)] for i, j, bow in new])
+        kind = self._kind if self._closed_under_subgraphs or len(keep) == self.n_nodes else GraphKind.PDAG
+        node_data = {name: self._node_data[name] for name in keep if name in self._node_data}
+        return self._copy(
+            kind=kind,
+            nodes=keep,
+            marks=self._marks[np.ix_(at, at)],
+            bidirected=plane,
+            node_data=node_data,
+            edge_data=columns,
+        )
+
+    @property
+    def _closed_under_subgraphs(self) -> bool:
+        return self._kind not in (GraphKind.CPDAG, GraphKind.MPDAG)
+
+    def relabel(self, names: Mapping[str, str]) -> Self:
+        """Return the same graph with some nodes renamed by ``{old: new}``."""
+        for name in names:
+            self.index(name)
+        new = [names.get(name, name) for name in self._nodes]
+        data = {names.get(name, name): values for name, values in self._node_data.items()}
+        return self._copy(nodes=new, node_data=data)
+
+    def with_kind(self, kind: GraphKind | str) -> Self:
+        """Return the same marks read as another kind; raises if they break a rule of that kind."""
+        target = as_kind(kind)
+        marks, plane = _move_bidirected(self._marks, self._bidirected, to_plane=target is GraphKind.ADMG)
+        order = {key: k for k, key in enumerate(_edge_keys(self._marks, self._bidirected))}
+        keep = [order.get((i, j, bow), order.get((i, j, not bow))) for i, j, bow in _edge_keys(marks, plane)]
+        return self._copy(kind=target, marks=marks, bidirected=plane, edge_data=select(self._edge_data, keep))
+
+    def with_meta(self, **entries: Any) -> Self:
+        """Return the same graph with entries added to :attr:`meta`."""
+        return self._copy(meta={**self._meta, **entries})
+
+    def with_node_data(self, node: str, **attributes: Any) -> Self:
+        """Return the same graph with attributes of one node set, for example ``role="context"``."""
+        self.index(node)
+        merged = {**self._node_data.get(node, {}), **attributes}
+        return self._copy(node_data={**self._node_data, node: merged})
+
+    def with_edge(self, u: str, v: str, mark_u: Mark = Mark.TAIL, mark_v: Mark = Mark.ARROW) -> Self:
+        """Return a graph with the edge u–v added or replaced; by default ``u -> v``.
+
+        Parameters
+        ----------
+        u, v : str
+            The two nodes.
+        mark_u, mark_v : Mark, default=Mark.TAIL, Mark.ARROW
+            The mark at each of them.
+
+        Returns
+        -------
+        CausalGraph
+            The new graph; data of the other edges are kept.
+
+        Raises
+        ------
+        InvalidGraphError
+            If the new graph breaks a rule of its kind, for example by a directed cycle.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> str(CausalGraph.parse("A -> B; C").with_edge("B", "C"))
+        'A -> B; B -> C'
+        """
+        i, j = self.index(u), self.index(v)
+        marks = self._marks.copy()
+        if self._kind is GraphKind.ADMG and mark_u is Mark.ARROW and mark_v is Mark.ARROW:
+            plane = self._bidirected.copy()
+            plane[i, j] = plane[j, i] = True
+            return self._with_structure(marks, plane)
+        marks[j, i], marks[i, j] = mark_u, mark_v
+        return self._with_structure(marks, self._bidirected)
+
+    def without_edge(self, u: str, v: str) -> Self:
+        """Return a graph without any edge between two nodes; raises if there is none."""
+        i, j = self.index(u), self.index(v)
+        if self._marks[i, j] == Mark.NONE and not self._bidirected[i, j]:
+            msg = f"there is no edge between {u!r} and {v!r} to remove"
+            raise GraphError(msg)
+        marks, plane = self._marks.copy(), self._bidirected.copy()
+        marks[i, j] = marks[j, i] = Mark.NONE
+        plane[i, j] = plane[j, i] = False
+        return self._with_structure(marks, plane)
+
+    def orient(self, u: str, v: str) -> Self:
+        """Return a graph in which the existing edge between u and v is ``u -> v``."""
+        if self._marks[self.index(u), self.index(v)] == Mark.NONE:
+            msg = f"there is no edge between {u!r} and {v!r} to orient; use with_edge to add one"
+            raise GraphError(msg)
+        return self.with_edge(u, v)
+
+    def _with_structure(self, marks: MarkArray, plane: NDArray[np.bool_]) -> Self:
+        """Replace marks; keep the data of the edges whose marks did not change."""
+        old = {key: k for k, key in enumerate(_edge_keys(self._marks, self._bidirected))}
+        keep = [
+            old.get((i, j, bow)) if bow or self._same_marks(marks, i, j) else None
+            for i, j, bow in _edge_keys(marks, plane)
+        ]
+        bidirected = plane if self._kind is GraphKind.ADMG else None
+        return self._copy(marks=marks, bidirected=bidirected, edge_data=select(self._edge_data, keep))
+
+    def _same_marks(self, marks: MarkArray, i: int, j: int) -> bool:
+        return bool(marks[i, j] == self._marks[i, j] and marks[j, i] == self._marks[j, i])
+
+
+def _rebuild(
+    cls: type[GraphCore],
+    kind: str,
+    nodes: tuple[str, ...],
+    marks: MarkArray,
+    bidirected: NDArray[np.bool_] | None,
+    node_data: Mapping[str, Mapping[str, Any]],
+    edge_data: Mapping[str, Sequence[Any]],
+    meta: Mapping[str, Any],
+) -> GraphCore:
+    """Build a graph again in another process."""
+    return cls(kind, nodes, marks, bidirected=bidirected, node_data=node_data, edge_data=edge_data, meta=meta)
+
+
+def _move_bidirected(
+    marks: MarkArray, plane: NDArray[np.bool_], *, to_plane: bool
+) -> tuple[MarkArray, NDArray[np.bool_] | None]:
+    """Move ↔ edges between the matrix of marks and the plane that only an ADMG has."""
+    marks = marks.copy()
+    if to_plane:
+        both = (marks == Mark.ARROW) & (marks.T == Mark.ARROW)
+        marks[both] = Mark.NONE
+        return marks, plane | both
+    if (plane & (marks != Mark.NONE)).any():
+        i, j = np.argwhere(plane & (marks != Mark.NONE))[0]
+        msg = f"positions {i} and {j} are joined by both -> and <->; only an ADMG can hold two edges between two nodes"
+        raise GraphError(msg)
+    marks[plane] = Mark.ARROW
+    return marks, None
+
+
+def _key(i: int, j: int, bow: bool) -> tuple[int, int, bool]:
+    return (min(i, j), max(i, j), bow)
+
+
+def _edge_keys(marks: MarkArray, plane: NDArray[np.bool_] | None) -> list[tuple[int, int, bool]]:
+    """List edges in the order of :attr:`GraphCore.edges`; the flag says whether the edge is in the bidirected plane."""
+    keys = [(i, j, False) for i, j in np.argwhere(np.triu(marks)).tolist()]
+    return keys if plane is None else keys + [(i, j, True) for i, j in np.argwhere(np.triu(plane)).tolist()]
+
+
+def _check_nodes(nodes: Iterable[Any]) -> tuple[str, ...]:
+    names = tuple(nodes)
+    for name in names:
+        if not isinstance(name, str) or not name:
+            msg = f"node names are non-empty strings; got {name!r} of type {type(name).__name__}"
+            raise GraphError(msg)
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        msg = f"node names must be unique; {twice!r} occurs {names.count(twice)} times"
+        raise GraphError(msg)
+    return names
+
+
+def _check_marks(marks: ArrayLike, d: int) -> MarkArray:
+    array = np.asarray(marks)
+    if array.size == 0:
+        array = np.zeros((d, d), dtype=np.uint8)
+    if array.shape != (d, d):
+        msg = f"marks has shape {array.shape}; {d} nodes need ({d}, {d})"
+        raise GraphError(msg)
+    if not np.isin(array, [0, 1, 2, 3]).all():
+        msg = f"marks holds {np.setdiff1d(array, [0, 1, 2, 3])[:3].tolist()}; allowed are 0 NONE, 1 CIRCLE, 2 ARROW, 3 TAIL"
+        raise GraphError(msg)
+    return _frozen(array.astype(np.uint8))
+
+
+def _check_plane(bidirected: ArrayLike | None, d: int, kind: GraphKind) -> NDArray[np.bool_]:
+    if bidirected is None:
+        return _frozen(np.zeros((d, d), dtype=bool))
+    plane = np.asarray(bidirected).astype(bool)
+    if plane.shape != (d, d) or not np.array_equal(plane, plane.T) or plane.diagonal().any():
+        msg = (
+            f"bidirected must be a symmetric ({d}, {d}) array with an empty diagonal; got shape {plane.shape}"
+        )
+        raise GraphError(msg)
+    if kind is not GraphKind.ADMG and plane.any():
+        msg = f"only an ADMG has a bidirected plane; in a {kind} the edge A <-> B has arrowheads in marks"
+        raise GraphError(msg)
+    return _frozen(plane)
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array.setflags(write=False)
+    return array
+
+
+def _check_node_data(
+    data: Mapping[str, Mapping[str, Any]] | None, nodes: tuple[str, ...]
+) -> Mapping[str, Mapping[str, Any]]:
+    frozen = {}
+    for name, attributes in (data or {}).items():
+        if name not in nodes:
+            msg = f"node data given for {name!r}, which is not a node"
+            raise NodeNotFoundError(msg)
+        _check_attributes(name, attributes)
+        frozen[name] = MappingProxyType(dict(attributes))
+    return MappingProxyType(frozen)
+
+
+def _check_attributes(name: str, attributes: Mapping[str, Any]) -> None:
+    role, context = attributes.get("role", "system"), attributes.get("context_type", "time")
+    if role not in ROLES:
+        msg = f"node {name!r} has role {role!r}; allowed are {', '.join(ROLES)}"
+        raise GraphError(msg)
+    if context not in CONTEXT_TYPES:
+        msg = f"node {name!r} has context_type {context!r}; allowed are {', '.join(CONTEXT_TYPES)}"
+        raise GraphError(msg)
+    if attributes.get("lag", 0) > 0:
+        msg = f"node {name!r} has lag {attributes['lag']}; a lag counts steps into the past and is 0 or negative"
+        raise GraphError(msg)

@@ -1,0 +1,245 @@
+"""Questions that a graph answers by itself: neighbours, ancestors, orders and separation.
+
+Every method takes and returns names, in data order, so that results can be compared and printed as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import numpy as np
+
+from causalkit.exceptions import GraphError, GraphKindError
+from causalkit.graph._bits import closure, mask_of, members, topological_order
+from causalkit.graph._core import GraphCore
+from causalkit.graph._marks import GraphKind, Mark, glyph
+from causalkit.graph._possible import possibly_reachable
+from causalkit.graph._separation import Separator
+
+SEPARABLE = (GraphKind.DAG, GraphKind.ADMG, GraphKind.MAG, GraphKind.UG)
+
+
+def as_names(nodes: str | Iterable[str]) -> tuple[str, ...]:
+    """Read one name or several."""
+    return (nodes,) if isinstance(nodes, str) else tuple(nodes)
+
+
+class GraphQueries(GraphCore):
+    """A graph that answers questions about its nodes."""
+
+    def parents(self, node: str) -> tuple[str, ...]:
+        """Return the nodes with an edge ``-> node``.
+
+        Parameters
+        ----------
+        node : str
+            A node.
+
+        Returns
+        -------
+        tuple of str
+            Names in data order.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> C; B -> C").parents("C")
+        ('A', 'B')
+        """
+        return self._names(members(self._parent_masks[self.index(node)]))
+
+    def children(self, node: str) -> tuple[str, ...]:
+        """Return the nodes with an edge ``node ->``."""
+        return self._names(members(self._child_masks[self.index(node)]))
+
+    def spouses(self, node: str) -> tuple[str, ...]:
+        """Return the nodes joined to `node` by a bidirected edge."""
+        return self._names(members(self._spouse_masks[self.index(node)]))
+
+    def undirected_neighbors(self, node: str) -> tuple[str, ...]:
+        """Return the nodes joined to `node` by an undirected edge."""
+        return self._names(members(self._undirected_masks[self.index(node)]))
+
+    def neighbors(self, node: str) -> tuple[str, ...]:
+        """Return the nodes joined to `node` by an edge of any type."""
+        return self._names(members(self._adjacency_masks[self.index(node)]))
+
+    def has_edge(self, u: str, v: str) -> bool:
+        """Whether any edge joins two nodes."""
+        return bool(self._adjacency_masks[self.index(u)] >> self.index(v) & 1)
+
+    def has_directed_edge(self, u: str, v: str) -> bool:
+        """Whether the edge ``u -> v`` is there."""
+        return bool(self._directed[self.index(u), self.index(v)])
+
+    def edge_between(self, u: str, v: str) -> str | None:
+        """Return the edge between two nodes as text read from `u` to `v`, such as ``'o->'``, or None."""
+        i, j = self.index(u), self.index(v)
+        if self.marks[i, j] == Mark.NONE:
+            return "<->" if self.bidirected[i, j] else None
+        return glyph(Mark(int(self.marks[j, i])), Mark(int(self.marks[i, j])))
+
+    # -- ancestors -----------------------------------------------------------------------------------------------------
+
+    def ancestors(self, nodes: str | Iterable[str]) -> tuple[str, ...]:
+        """Return every node with a directed path into `nodes`; the nodes themselves are not included.
+
+        Parameters
+        ----------
+        nodes : str or iterable of str
+            One node or several.
+
+        Returns
+        -------
+        tuple of str
+            Names in data order.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B; B -> C; D -> C").ancestors("C")
+        ('A', 'B', 'D')
+        """
+        return self._outside(nodes, self._parent_masks)
+
+    def descendants(self, nodes: str | Iterable[str]) -> tuple[str, ...]:
+        """Return every node that a directed path from `nodes` leads to; the nodes themselves are not included."""
+        return self._outside(nodes, self._child_masks)
+
+    def possible_ancestors(self, nodes: str | Iterable[str]) -> tuple[str, ...]:
+        """Return every node that is an ancestor of `nodes` in at least one graph of the class.
+
+        See Also
+        --------
+        possible_descendants : The same question the other way round, with notes.
+        """
+        return self._possible(nodes, forward=False)
+
+    def possible_descendants(self, nodes: str | Iterable[str]) -> tuple[str, ...]:
+        """Return every node that is a descendant of `nodes` in at least one graph of the class.
+
+        Parameters
+        ----------
+        nodes : str or iterable of str
+            One node or several.
+
+        Returns
+        -------
+        tuple of str
+            Names in data order, without `nodes` themselves.
+
+        Notes
+        -----
+        A possibly directed path, of which no edge can point backwards, can be shortened to one without shielded
+        triples, and on such a path it is enough to look at each edge (Perković, Kalisch and Maathuis 2017, Lemma 3.6;
+        Zhang 2008, Lemma B.1). So the walk below follows unshielded triples only.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A --- B; B --- C", kind="CPDAG").possible_descendants("A")
+        ('B', 'C')
+        """
+        return self._possible(nodes, forward=True)
+
+    def _possible(self, nodes: str | Iterable[str], *, forward: bool) -> tuple[str, ...]:
+        marks = self.marks if forward else self.marks.T
+        start = [self.index(name) for name in as_names(nodes)]
+        reached = possibly_reachable(marks, self._adjacency_masks, start)
+        return self._names(members(reached & ~mask_of(start)))
+
+    def _outside(self, nodes: str | Iterable[str], step: list[int]) -> tuple[str, ...]:
+        start = mask_of(self.index(name) for name in as_names(nodes))
+        return self._names(members(closure(start, step) & ~start))
+
+    def topological_order(self) -> tuple[str, ...]:
+        """Return the nodes with every parent before its children; ties keep data order.
+
+        Returns
+        -------
+        tuple of str
+            All nodes.
+
+        Raises
+        ------
+        GraphError
+            If directed edges form a cycle, which only a graph of kind UNKNOWN can have.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("C -> B; B -> A").topological_order()
+        ('C', 'B', 'A')
+        """
+        order = topological_order(self._parent_masks)
+        if order is None:
+            raise GraphError("the directed edges form a cycle, so that no topological order exists")
+        return self._names(order)
+
+    # -- separation ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _separator(self) -> Separator:
+        if self.kind not in SEPARABLE:
+            allowed = ", ".join(SEPARABLE)
+            msg = f"separation is defined here for {allowed}; this graph is a {self.kind}. Extend it with to_dag() first"
+            raise GraphKindError(msg)
+        return Separator(self._parent_masks, self._child_masks, self._spouse_masks, self._undirected_masks)
+
+    def separated(
+        self, x: str | Iterable[str], y: str | Iterable[str], given: str | Iterable[str] = ()
+    ) -> bool:
+        """Whether every path between `x` and `y` is blocked by `given` (d-separation, m-separation).
+
+        Parameters
+        ----------
+        x, y : str or iterable of str
+            Two nodes, or two disjoint sets of nodes.
+        given : str or iterable of str, default=()
+            The nodes conditioned on; disjoint from `x` and `y`.
+
+        Returns
+        -------
+        bool
+            True if separated.
+
+        Raises
+        ------
+        GraphKindError
+            If the graph is not a DAG, ADMG, MAG or UG.
+        GraphError
+            If the three sets overlap.
+
+        Notes
+        -----
+        Linear in the number of edges per query after a preparation that is done once per graph.
+
+        References
+        ----------
+        T. Richardson, "Markov properties for acyclic directed mixed graphs", Scandinavian Journal of Statistics 30,
+        2003, section 2.1.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> g = CausalGraph.parse("A -> C; B -> C; C -> D")
+        >>> g.separated("A", "B"), g.separated("A", "B", given="D")
+        (True, False)
+        """
+        left, right, middle = (mask_of(self.index(n) for n in as_names(nodes)) for nodes in (x, y, given))
+        overlap = left & right | left & middle | right & middle
+        if overlap:
+            msg = f"x, y and given must be disjoint; {self._names(members(overlap))} are in more than one"
+            raise GraphError(msg)
+        return not self._separator.reachable(left, middle) & right
+
+    def unshielded_colliders(self) -> tuple[tuple[str, str, str], ...]:
+        """Return all (a, b, c) with arrowheads at b on both edges a–b and b–c, and a and c not adjacent."""
+        into = self.marks == Mark.ARROW
+        found = []
+        for b in range(self.n_nodes):
+            sources = np.flatnonzero(into[:, b] | self.bidirected[:, b]).tolist()
+            for k, a in enumerate(sources):
+                found += [(a, b, c) for c in sources[k + 1 :] if not self._adjacency_masks[a] >> c & 1]
+        return tuple((self.nodes[a], self.nodes[b], self.nodes[c]) for a, b, c in found)

@@ -1,0 +1,87 @@
+"""Random directed acyclic graphs, sized by expected degree so that density does not grow with the number of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalkit._random import Seed, as_generator
+from causalkit.exceptions import ParameterError
+from causalkit.graph._graph import CausalGraph
+from causalkit.graph._marks import GraphKind, Mark
+
+__all__ = ["random_dag"]
+
+
+def random_dag(
+    nodes: int | Iterable[str],
+    *,
+    expected_degree: float = 2.0,
+    model: str = "erdos_renyi",
+    rng: Seed = None,
+) -> CausalGraph:
+    """Draw a random directed acyclic graph.
+
+    Parameters
+    ----------
+    nodes : int or iterable of str
+        Number of nodes, then named ``X1, X2, ...``, or their names.
+    expected_degree : float, default=2.0
+        Expected number of edges at a node, incoming and outgoing together; at most ``d - 1``.
+    model : {"erdos_renyi", "scale_free"}, default="erdos_renyi"
+        Erdős–Rényi graphs have each edge with the same probability. Scale-free graphs (Barabási and Albert 1999) attach
+        each new node to ``round(expected_degree / 2)`` earlier ones, preferring those with many edges.
+    rng : int, numpy.random.Generator or None, default=None
+        Seed or generator. The topological order is a uniformly random permutation of the nodes.
+
+    Returns
+    -------
+    CausalGraph
+        A graph of kind DAG.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is out of range.
+
+    Examples
+    --------
+    >>> from causalkit.graph import random_dag
+    >>> g = random_dag(5, expected_degree=2, rng=0)
+    >>> g.kind.value, g.n_nodes
+    ('DAG', 5)
+    """
+    names = [f"X{k + 1}" for k in range(nodes)] if isinstance(nodes, int) else list(nodes)
+    d, generator = len(names), as_generator(rng)
+    if d < 1 or not 0 <= expected_degree <= max(d - 1, 0):
+        msg = f"expected_degree={expected_degree!r} with {d} nodes; allowed is 0 to d - 1, with at least one node"
+        raise ParameterError(msg)
+    if model == "erdos_renyi":
+        earlier = _erdos_renyi(d, expected_degree, generator)
+    elif model == "scale_free":
+        earlier = _scale_free(d, max(1, round(expected_degree / 2)), generator)
+    else:
+        msg = f"unknown model {model!r}; allowed are 'erdos_renyi' and 'scale_free'"
+        raise ParameterError(msg)
+    order = generator.permutation(d)
+    directed = np.zeros((d, d), dtype=bool)
+    directed[np.ix_(order, order)] = earlier
+    marks = np.where(directed, Mark.ARROW, np.where(directed.T, Mark.TAIL, Mark.NONE))
+    return CausalGraph(GraphKind.DAG, names, marks)
+
+
+def _erdos_renyi(d: int, degree: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    probability = degree / (d - 1) if d > 1 else 0.0
+    return np.triu(rng.random((d, d)) < probability, k=1)
+
+
+def _scale_free(d: int, attach: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Let node k choose among earlier nodes with probability proportional to 1 + their degree."""
+    edges = np.zeros((d, d), dtype=bool)
+    for k in range(1, d):
+        degree = 1.0 + edges[:k].sum(1)[:k] + edges[:, :k].sum(0)
+        chosen = rng.choice(k, size=min(attach, k), replace=False, p=degree / degree.sum())
+        edges[chosen, k] = True
+    return edges
