@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "CausalKitError",
     "CausalKitWarning",
+    "ColumnTypeWarning",
     "ConflictWarning",
     "ConstantColumnWarning",
     "ConvergenceWarning",
@@ -109,6 +110,10 @@ class SmallSampleWarning(CausalKitWarning):
 
 class ConstantColumnWarning(CausalKitWarning):
     """A column never varies, so that nothing can depend on it."""
+
+
+class ColumnTypeWarning(CausalKitWarning):
+    """The type that was inferred for a column may not be what was meant."""
 
 
 class ConvergenceWarning(CausalKitWarning):

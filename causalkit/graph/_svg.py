@@ -30,7 +30,8 @@ def write_svg(graph: GraphCore) -> str:
     widths = {name: max(34.0, 7.4 * len(name) + 16) for name in graph.nodes}
     slot = max(widths.values(), default=40.0) + GAP
     place = _to_pixels(layout, slot)
-    width = max((x for x, _ in place.values()), default=0) + slot / 2 + MARGIN
+    right = [x for e in graph.edges for x, _ in _bends(layout, e, slot)] + [x for x, _ in place.values()]
+    width = max(right, default=0) + slot / 2 + MARGIN
     height = max((y for _, y in place.values()), default=0) + ROW / 2
     lines = [_edge(e, place, widths, _bends(layout, e, slot)) for e in graph.edges]
     boxes = [_node(graph, name, place[name], widths[name]) for name in graph.nodes]
@@ -103,14 +104,22 @@ def _arc(a: Point, b: Point) -> Point:
 
 
 def _smooth(points: list[Point]) -> str:
-    """Write a path through the points, rounded at its bends."""
+    """Write a smooth curve through the points (Catmull-Rom), which leaves and arrives along its first and last piece."""
     text = f"M{points[0][0]:.1f},{points[0][1]:.1f}"
-    for k in range(1, len(points) - 1):
-        (x, y), (x2, y2) = points[k], points[k + 1]
-        last = k == len(points) - 2
-        end = (x2, y2) if last else ((x + x2) / 2, (y + y2) / 2)
-        text += f" Q{x:.1f},{y:.1f} {end[0]:.1f},{end[1]:.1f}"
-    return text if len(points) > 2 else f"{text} L{points[1][0]:.1f},{points[1][1]:.1f}"
+    slopes = [_half(points[max(k - 1, 0)], points[min(k + 1, len(points) - 1)]) for k in range(len(points))]
+    slopes[0], slopes[-1] = _minus(points[1], points[0]), _minus(points[-1], points[-2])
+    for k in range(len(points) - 1):
+        (x, y), (x2, y2), (u, v), (u2, v2) = points[k], points[k + 1], slopes[k], slopes[k + 1]
+        text += f" C{x + u / 3:.1f},{y + v / 3:.1f} {x2 - u2 / 3:.1f},{y2 - v2 / 3:.1f} {x2:.1f},{y2:.1f}"
+    return text
+
+
+def _minus(a: Point, b: Point) -> Point:
+    return a[0] - b[0], a[1] - b[1]
+
+
+def _half(before: Point, after: Point) -> Point:
+    return (after[0] - before[0]) / 2, (after[1] - before[1]) / 2
 
 
 def _border(center: Point, toward: Point, width: float) -> Point:

@@ -1,0 +1,262 @@
+"""CD-NOD: causal discovery from heterogeneous or nonstationary data, all phases.
+
+A context (time, domain, or several of them) is added to the variables as an exogenous node. An edge from it to a variable says that
+the mechanism of that variable changes.
+
+Phase I finds the changing variables and the skeleton: PC-stable on variables and context. Phase II orients by invariance: arrows
+leave the context; where a changing variable neighbours an unchanging one, the separating set says which causes which. Phase III
+orients edges between two changing variables by the independence of their changes. Last, the driving force of each changing
+mechanism is estimated.
+
+References
+----------
+B. Huang, K. Zhang, J. Zhang, J. Ramsey, R. Sanchez-Romero, C. Glymour, B. Schölkopf, "Causal discovery from
+heterogeneous/nonstationary data", JMLR 21(89), 2020.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable
+from itertools import permutations
+from typing import Any, Self
+
+from causalkit._validation import ColumnTypes, Floats, Table, check_count
+from causalkit.discovery._contexts import ContextPoints, split_context
+from causalkit.discovery._driving_force import DrivingForce, mechanism_force
+from causalkit.discovery._independent_change import ChangeScorer, IndependentChange
+from causalkit.discovery._orientation import Orienter
+from causalkit.discovery._search import ConstraintSearch
+from causalkit.discovery._sinks import ChangeHypothesis, SinkSearch
+from causalkit.exceptions import ConstantColumnWarning, ParameterError
+from causalkit.graph import BackgroundKnowledge, GraphKind
+from causalkit.graph._bits import mask_of
+from causalkit.graph._pattern import Pattern
+from causalkit.independence import CITest
+
+__all__ = ["CDNOD"]
+
+logger = logging.getLogger("causalkit.discovery")
+
+
+class CDNOD(ConstraintSearch):
+    """CD-NOD: causal graph, changing mechanisms and their driving forces from data whose mechanisms change.
+
+    Parameters
+    ----------
+    ci_test : str or CITest, default="kci"
+        Independence test: ``"kci"``, ``"fisher_z"`` (time only, linear changes of mean), a registered name, or a test object.
+    alpha : float, default=0.05
+        Level of the tests, between 0 and 1.
+    max_cond_size : int or None, default=None
+        Largest conditioning set; None for no limit.
+    knowledge : BackgroundKnowledge or None, default=None
+        Required and forbidden arrows and tiers; honoured in every phase. That contexts have no causes is built in.
+    independent_change : "auto", ChangeScorer or None, default="auto"
+        Phase III: an `IndependentChange` with its parameters, ``"auto"`` for its defaults, None to leave it out.
+    n_components : int, default=3
+        Components of each driving force; 0 leaves the driving forces out.
+    column_types : mapping or sequence, optional
+        Types of columns; see `causalkit.independence.KCI`. **Numbered domains must be declared** ``"categorical"``: their labels
+        are no numbers.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    graph_ : CausalGraph
+        An MPDAG whose context nodes have role "context". Edge columns give the weakest test for each edge and the reason for its
+        direction. A PDAG, with a warning, if the tests contradict one another so that no directed acyclic graph fits.
+    changing_ : tuple of str
+        Variables whose mechanism changes with a context.
+    driving_forces_ : dict of str to numpy.ndarray, shape (n, n_components)
+        For each changing variable the coordinates of its mechanism, row by row.
+    driving_force_spectra_ : dict of str to numpy.ndarray
+        The variances of all components.
+    hypotheses_ : tuple of ChangeHypothesis
+        Every hypothesis of Phase III with its score and what became of it.
+    orientation_ : dict of (str, str) to Receipt
+        Why each arrow stands: rule, numbers, and a sentence.
+    skeleton_ : CausalGraph
+        The undirected skeleton, contexts included.
+    sepsets_ : dict of (str, str) to tuple
+        All separating sets found for each separated pair.
+    tests_ : TestTable
+        Every test done.
+    n_tests_ : int
+        Their number.
+    conflicts_ : tuple of str
+        Contradictions among the tests, in words.
+    context_names_ : tuple of str
+        Names of the context nodes.
+    column_types_ : dict of str to str
+        Type of each column and context, declared or inferred.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : numpy.ndarray of str
+        Names of the columns of X, if it had names.
+
+    See Also
+    --------
+    PC : The same search without contexts.
+
+    Notes
+    -----
+    Assumed are: no hidden common cause other than functions of the context, faithfulness, rows independent given the context, and
+    for Phase III independent changes of different mechanisms. An edge from the context does not distinguish a changing mechanism
+    from a hidden function of the context that acts on the variable.
+
+    References
+    ----------
+    B. Huang et al., "Causal discovery from heterogeneous/nonstationary data", JMLR 21(89), 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from causalkit.discovery import CDNOD
+    >>> rng = np.random.default_rng(0)
+    >>> site = np.repeat([f"site {k}" for k in range(6)], 60)
+    >>> level = np.repeat(rng.normal(size=6) * 2, 60)
+    >>> a = level + rng.normal(size=360)
+    >>> b = a + 0.7 * rng.normal(size=360)
+    >>> model = CDNOD().fit(np.column_stack([a, b]), context=site)
+    >>> model.changing_, str(model.graph_)
+    (('X1',), 'X1 -> X2; context -> X1')
+    """
+
+    def __init__(
+        self,
+        *,
+        ci_test: str | CITest = "kci",
+        alpha: float = 0.05,
+        max_cond_size: int | None = None,
+        knowledge: BackgroundKnowledge | None = None,
+        independent_change: str | ChangeScorer | None = "auto",
+        n_components: int = 3,
+        column_types: ColumnTypes = None,
+        verbose: int = 0,
+    ) -> None:
+        self.ci_test = ci_test
+        self.alpha = alpha
+        self.max_cond_size = max_cond_size
+        self.knowledge = knowledge
+        self.independent_change = independent_change
+        self.n_components = n_components
+        self.column_types = column_types
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None, *, context: Any = None) -> Self:  # noqa: ARG002 - names of scikit-learn's contract
+        """Learn graph, changing variables and driving forces.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, d) or data frame
+            One row per observation; without missing values.
+        y : ignored
+            Present for scikit-learn's interface.
+        context : str, list of str, array_like of shape (n,) or (n, k), or data frame, optional
+            Name or names of columns of X, or the contexts themselves. Strings, booleans and categories are domains; numbers and
+            dates are time. By default the row number, as time.
+
+        Returns
+        -------
+        CDNOD
+            The fitted estimator.
+
+        Raises
+        ------
+        DataError
+            If the data cannot be used; the message says which column and row, and what to do.
+        ParameterError
+            If a parameter is not allowed.
+        """
+        test = self._check_parameters()
+        scorer = self._check_scorer()
+        variables, contexts = split_context(X, context, self.column_types)
+        self._remember_features(X)
+        table = variables.join(contexts)
+        self._check_rows(variables)
+        self._warn_constant(contexts)
+        positions = frozenset(range(variables.n_columns, table.n_columns))
+        knowledge = self._check_knowledge(table)
+        knowledge = with_exogenous(knowledge, table.names, contexts.names)
+
+        skeleton = self._find_skeleton(test, table, knowledge)
+        orienter = Orienter(Pattern.from_skeleton(skeleton.adjacent), table.names, positions)
+        orienter.orient_contexts()
+        orienter.orient_knowledge(knowledge)
+        orienter.orient_colliders(skeleton)
+        orienter.close()
+        self.context_names_ = contexts.names
+        self.column_types_ = dict(zip(table.names, table.types, strict=True))
+        self.hypotheses_ = self._orient_changes(orienter, variables, contexts, scorer)
+        meta = {"contexts": list(contexts.names), "column_types": self.column_types_}
+        self._store(skeleton, orienter, table, [GraphKind.MPDAG, GraphKind.PDAG], meta)
+        self.changing_ = tuple(
+            name
+            for name in variables.names
+            if any(self.graph_.has_directed_edge(c, name) for c in contexts.names)
+        )
+        self._estimate_forces(variables, contexts)
+        return self
+
+    def _check_scorer(self) -> ChangeScorer | None:
+        check_count("n_components", self.n_components, least=0)
+        chosen = self.independent_change
+        if isinstance(chosen, str):
+            if chosen != "auto":
+                raise ParameterError(
+                    f"independent_change is {chosen!r}; allowed are 'auto', None or an IndependentChange"
+                )
+            return IndependentChange()
+        if chosen is not None and not isinstance(chosen, ChangeScorer):
+            raise ParameterError(
+                f"independent_change must be 'auto', None or an IndependentChange; got {chosen!r}"
+            )
+        return chosen
+
+    def _warn_constant(self, contexts: Table) -> None:
+        for k in contexts.constant_columns():
+            text = f"context {contexts.names[k]!r} never varies: nothing can change with it, and the result is that of PC"
+            warnings.warn(text, ConstantColumnWarning, stacklevel=3)
+
+    def _orient_changes(
+        self, orienter: Orienter, variables: Table, contexts: Table, scorer: ChangeScorer | None
+    ) -> tuple[ChangeHypothesis, ...]:
+        """Phase III, on the variables that change with any context."""
+        if scorer is None:
+            return ()
+        changing = mask_of(
+            v
+            for v in range(variables.n_columns)
+            if any(orienter.pattern.is_directed(c, v) for c in orienter.contexts)
+        )
+        points = ContextPoints.of(contexts)
+        hypotheses = SinkSearch(orienter, variables, points, scorer, changing).run()
+        logger.info("independent changes: %d hypotheses", len(hypotheses))
+        return tuple(hypotheses)
+
+    def _estimate_forces(self, variables: Table, contexts: Table) -> None:
+        """Estimate the driving force of each changing variable given its parents in the graph."""
+        forces: dict[str, DrivingForce] = {}
+        points = ContextPoints.of(contexts)
+        for name in self.changing_ if self.n_components else ():
+            parents = [p for p in self.graph_.parents(name) if p not in contexts.names]
+            forces[name] = mechanism_force(variables, name, parents, points, self.n_components)
+        self.driving_forces_: dict[str, Floats] = {name: force.components for name, force in forces.items()}
+        self.driving_force_spectra_: dict[str, Floats] = {
+            name: force.eigenvalues for name, force in forces.items()
+        }
+
+
+def with_exogenous(
+    knowledge: BackgroundKnowledge, names: Iterable[str], contexts: Iterable[str]
+) -> BackgroundKnowledge:
+    """Add to knowledge that nothing causes a context, and that contexts are not joined by edges."""
+    outside = list(contexts)
+    inside = [name for name in names if name not in outside]
+    into = [(name, c) for c in outside for name in inside]
+    return BackgroundKnowledge(
+        knowledge.required, [*knowledge.forbidden, *into, *permutations(outside, 2)], knowledge.tiers
+    )

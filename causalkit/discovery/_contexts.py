@@ -1,0 +1,167 @@
+"""Contexts: what changes the mechanisms. Which rows share a context, and how similar two contexts are."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from causalkit._validation import ColumnType, ColumnTypes, Floats, Table, read_table
+from causalkit.exceptions import ColumnTypeWarning, DataError
+from causalkit.independence import Delta, Gaussian
+
+FEW_VALUES = 30
+
+
+@dataclass(frozen=True)
+class ContextPoints:
+    """The different contexts of a data set.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (m, k)
+        The m different contexts; labels as codes, time standardised.
+    rows : numpy.ndarray of int, shape (n,)
+        Which context each row has.
+    types : tuple of str
+        Types of the k columns.
+    """
+
+    values: Floats
+    rows: NDArray[np.intp]
+    types: tuple[str, ...]
+
+    @classmethod
+    def of(cls, table: Table) -> ContextPoints:
+        """Find the different contexts of a table of contexts."""
+        labels = np.array([kind == "categorical" for kind in table.types])
+        columns = np.where(labels, table.values, table.standardized())
+        values, rows = np.unique(columns, axis=0, return_inverse=True)
+        return cls(values, rows.ravel(), table.types)
+
+    @property
+    def is_domain(self) -> bool:
+        """Whether all context columns are labels."""
+        return all(kind == "categorical" for kind in self.types)
+
+    @property
+    def counts(self) -> NDArray[np.intp]:
+        """Number of rows in each context."""
+        return np.bincount(self.rows, minlength=len(self.values))
+
+    def kernel(self, width: float) -> Floats:
+        """Return the kernel between contexts (m, m): delta for labels, Gaussian of the given width for the rest."""
+        labels = [k for k, kind in enumerate(self.types) if kind == "categorical"]
+        numbers = [k for k, kind in enumerate(self.types) if kind != "categorical"]
+        gram = np.ones((len(self.values),) * 2)
+        if numbers:
+            gram = Gaussian(width)(self.values[:, numbers])
+        return gram * Delta()(self.values[:, labels]) if labels else gram
+
+    def effective_number(self, width: float) -> float:
+        """Return how many independent contexts there are: (sum of eigenvalues)² / (sum of squares) of the kernel.
+
+        That is the number of domains for labels, and the number of stretches of about two widths for time.
+        """
+        share = self.counts / self.counts.sum()
+        gram = self.kernel(width) * np.sqrt(share[:, None] * share[None, :])
+        return float(np.trace(gram) ** 2 / np.sum(gram**2))
+
+
+def split_context(data: Any, context: Any, column_types: ColumnTypes) -> tuple[Table, Table]:
+    """Read data and context into two tables.
+
+    `context` is None (the row number is time), the name or names of columns of the data, or an array or frame of its own.
+    """
+    if context is None:
+        table = read_table(data, column_types)
+        time = np.arange(table.n_rows, dtype=np.float64)[:, None]
+        return table, Table((_free_name("time", table),), time, ("time",))
+    names = _names(context)
+    if names is not None:
+        table = read_table(data, column_types)
+        inside = [table.index(name) for name in names]
+        outside = [k for k in range(table.n_columns) if k not in inside]
+        if not outside:
+            raise DataError("all columns are contexts; at least one variable must remain")
+        return table.select(outside), as_context(table.select(inside))
+    mapping = column_types if isinstance(column_types, dict) else None
+    given = _read_context(context)
+    inner = None if mapping is None else {k: v for k, v in mapping.items() if k in given.names}
+    outer = column_types if mapping is None else {k: v for k, v in mapping.items() if k not in given.names}
+    return read_table(data, outer or None), as_context(read_table(given, inner))
+
+
+def _names(context: Any) -> list[str] | None:
+    """Return column names if that is what the context is."""
+    if isinstance(context, str):
+        return [context]
+    if isinstance(context, list | tuple) and context and all(isinstance(name, str) for name in context):
+        return list(context)
+    return None
+
+
+def _read_context(context: Any) -> Table:
+    if nw.dependencies.is_into_dataframe(context):
+        return read_table(context)
+    if nw.dependencies.is_into_series(context):
+        series = nw.from_native(context, series_only=True)
+        return read_table(series.alias(series.name or "context").to_frame().to_native())
+    array = np.asarray(context)
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2:
+        raise DataError(f"context must have shape (n,) or (n, k); got {array.shape}")
+    names = ["context"] if array.shape[1] == 1 else [f"context{k + 1}" for k in range(array.shape[1])]
+    if array.dtype.kind in "USOM":
+        return _read_labels(names, array)
+    return read_table(array, names=names, what="context")
+
+
+def _read_labels(names: list[str], array: NDArray[Any]) -> Table:
+    if array.dtype.kind == "M":
+        seconds = array.astype("datetime64[ns]").astype(np.int64) / 1e9
+        return Table(tuple(names), seconds, _repeat("time", names), frozenset(names))
+    missing = np.argwhere([[value is None or value != value for value in row] for row in array])  # noqa: PLR0124 - NaN
+    if missing.size:
+        raise DataError(
+            f"the context has a missing value in row {missing[0][0]}; every row needs its context"
+        )
+    codes, levels = [], {}
+    for name, column in zip(names, array.T, strict=True):
+        found, numbers = np.unique(column.astype(str), return_inverse=True)
+        codes.append(numbers)
+        levels[name] = tuple(found.tolist())
+    values = np.column_stack(codes).astype(np.float64)
+    return Table(tuple(names), values, _repeat("categorical", names), frozenset(names), levels)
+
+
+def _repeat(kind: ColumnType, names: list[str]) -> tuple[ColumnType, ...]:
+    return (kind,) * len(names)
+
+
+def _free_name(name: str, table: Table) -> str:
+    while name in table.names:
+        name = f"{name}_"
+    return name
+
+
+def as_context(table: Table) -> Table:
+    """Read numeric contexts as time, and warn where they look like the numbers of domains."""
+    for k, (name, kind) in enumerate(zip(table.names, table.types, strict=True)):
+        column = table.values[:, k]
+        different = len(np.unique(column))
+        numbered = np.array_equal(column, np.round(column)) and different <= min(
+            FEW_VALUES, table.n_rows // 3
+        )
+        if kind == "continuous" and name in table.inferred and numbered and different > 1:
+            text = (
+                f"context {name!r} holds {different} different whole numbers and is read as time. If they are labels of domains, "
+                f"declare column_types={{{name!r}: 'categorical'}}; if they are times, declare 'time' to silence this warning"
+            )
+            warnings.warn(text, ColumnTypeWarning, stacklevel=4)
+    types: tuple[ColumnType, ...] = tuple("time" if kind == "continuous" else kind for kind in table.types)
+    return Table(table.names, table.values, types, table.inferred, table.levels)

@@ -1,0 +1,123 @@
+"""The PC algorithm in its order-independent form."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from causalkit._validation import ColumnTypes, read_table
+from causalkit.discovery._orientation import Orienter
+from causalkit.discovery._search import ConstraintSearch
+from causalkit.graph import BackgroundKnowledge, GraphKind
+from causalkit.graph._pattern import Pattern
+from causalkit.independence import CITest
+
+__all__ = ["PC"]
+
+
+class PC(ConstraintSearch):
+    """PC-stable: the equivalence class of a causal graph without latent common causes.
+
+    Parameters
+    ----------
+    ci_test : str or CITest, default="fisher_z"
+        Independence test: ``"fisher_z"``, ``"kci"``, ``"g_square"``, ``"chi_square"``, a registered name, or a test object.
+    alpha : float, default=0.05
+        Level of the tests, between 0 and 1.
+    max_cond_size : int or None, default=None
+        Largest conditioning set; None for no limit.
+    knowledge : BackgroundKnowledge or None, default=None
+        Required and forbidden arrows and tiers; honoured in the skeleton, the colliders and the closure.
+    column_types : mapping or sequence, optional
+        Types of columns; see `causalkit.independence.KCI`.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    graph_ : CausalGraph
+        A CPDAG; an MPDAG with knowledge, or where conflicts left no valid CPDAG; a PDAG, with a warning, if no graph fits.
+    skeleton_ : CausalGraph
+        The undirected skeleton.
+    sepsets_ : dict of (str, str) to tuple
+        All separating sets found for each separated pair.
+    tests_ : TestTable
+        Every test done.
+    n_tests_ : int
+        Their number.
+    orientation_ : dict of (str, str) to Receipt
+        Why each arrow stands.
+    conflicts_ : tuple of str
+        Contradictions among the tests, in words.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : numpy.ndarray of str
+        Names of columns, if the data had names.
+
+    References
+    ----------
+    P. Spirtes, C. Glymour, R. Scheines, "Causation, Prediction, and Search", 2nd edition, 2000. D. Colombo, M. Maathuis,
+    "Order-independent constraint-based causal structure learning", JMLR 15, 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from causalkit.discovery import PC
+    >>> rng = np.random.default_rng(0)
+    >>> a, b = rng.normal(size=(2, 500))
+    >>> c = a + b + 0.5 * rng.normal(size=500)
+    >>> print(PC().fit(np.column_stack([a, b, c])).graph_)
+    X1, X2, X3; X1 -> X3; X2 -> X3
+    """
+
+    def __init__(
+        self,
+        *,
+        ci_test: str | CITest = "fisher_z",
+        alpha: float = 0.05,
+        max_cond_size: int | None = None,
+        knowledge: BackgroundKnowledge | None = None,
+        column_types: ColumnTypes = None,
+        verbose: int = 0,
+    ) -> None:
+        self.ci_test = ci_test
+        self.alpha = alpha
+        self.max_cond_size = max_cond_size
+        self.knowledge = knowledge
+        self.column_types = column_types
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - names of scikit-learn's contract
+        """Learn the graph.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, d) or data frame
+            One row per observation; without missing values.
+        y : ignored
+            Present for scikit-learn's interface.
+
+        Returns
+        -------
+        PC
+            The fitted estimator.
+
+        Raises
+        ------
+        DataError
+            If the data cannot be used; the message says which column and row, and what to do.
+        ParameterError
+            If a parameter is not allowed.
+        """
+        test = self._check_parameters()
+        table = read_table(X, self.column_types)
+        self._remember_features(X)
+        self._check_rows(table)
+        knowledge = self._check_knowledge(table)
+        skeleton = self._find_skeleton(test, table, knowledge)
+        orienter = Orienter(Pattern.from_skeleton(skeleton.adjacent), table.names)
+        orienter.orient_knowledge(knowledge)
+        orienter.orient_colliders(skeleton)
+        orienter.close()
+        first = [GraphKind.CPDAG] if not knowledge.names() else []
+        self._store(skeleton, orienter, table, [*first, GraphKind.MPDAG, GraphKind.PDAG], {})
+        return self

@@ -1,0 +1,212 @@
+"""What all searches share: reading data and parameters, showing progress, and turning a pattern into a graph with receipts."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+import causalkit
+from causalkit._validation import ColumnTypes, Table, check_between, check_count
+from causalkit.discovery._orientation import Orienter, Receipt
+from causalkit.discovery._skeleton import Skeleton, SkeletonSearch
+from causalkit.discovery._tests_table import TestTable
+from causalkit.exceptions import ConflictWarning, DataError, NotExtendableError, ParameterError
+from causalkit.graph import BackgroundKnowledge, CausalGraph, GraphKind, Mark
+from causalkit.independence import CITest, TestResult, get_test
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+MIN_ROWS = 10
+logger = logging.getLogger("causalkit.discovery")
+
+
+class ProgressBar:
+    """A tqdm bar per level of the search, or nothing.
+
+    Parameters
+    ----------
+    visible : bool
+        Whether to show it.
+    """
+
+    def __init__(self, visible: bool) -> None:
+        self.visible = visible
+        self._bar: tqdm[Any] | None = None
+
+    def __call__(self, text: str, done: int, total: int) -> None:
+        """Show how far a level of the search is."""
+        if not self.visible:
+            return
+        if self._bar is None or self._bar.total != total or done == 0:
+            self.close()
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, unit="test")
+        self._bar.set_description(text[:60])
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Finish the current bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
+    """Base of the searches by independence tests; subclasses have `fit`."""
+
+    ci_test: str | CITest
+    alpha: float
+    max_cond_size: int | None
+    knowledge: BackgroundKnowledge | None
+    column_types: ColumnTypes
+    verbose: int
+
+    def _check_parameters(self) -> CITest:
+        check_between("alpha", self.alpha, 0, 1)
+        if self.max_cond_size is not None:
+            check_count("max_cond_size", self.max_cond_size, least=0)
+        if self.knowledge is not None and not isinstance(self.knowledge, BackgroundKnowledge):
+            raise ParameterError(
+                f"knowledge must be a BackgroundKnowledge or None; got {type(self.knowledge).__name__}"
+            )
+        return get_test(self.ci_test)
+
+    def _remember_features(self, data: Any) -> None:
+        """Set `n_features_in_` and `feature_names_in_` as scikit-learn does."""
+        validate_data(self, data, skip_check_array=True)
+
+    def _check_knowledge(self, table: Table) -> BackgroundKnowledge:
+        knowledge = self.knowledge or BackgroundKnowledge()
+        unknown = [name for name in knowledge.names() if name not in table.names]
+        if unknown:
+            raise ParameterError(
+                f"knowledge mentions {unknown[0]!r}, which is no column; columns are {', '.join(table.names)}"
+            )
+        return knowledge
+
+    def _check_rows(self, table: Table) -> None:
+        if table.n_rows < MIN_ROWS:
+            raise DataError(f"a search needs at least {MIN_ROWS} rows; got n_samples={table.n_rows}")
+        self._check_duplicates(table)
+
+    def _check_duplicates(self, table: Table) -> None:
+        """Equal columns make every conditioning set ambiguous: refuse them by name."""
+        values = table.standardized()
+        constant = set(table.constant_columns())
+        for i in range(table.n_columns):
+            for j in range(i + 1, table.n_columns):
+                same = (
+                    i not in constant
+                    and j not in constant
+                    and np.allclose(values[:, i], values[:, j], rtol=0, atol=1e-12)
+                )
+                if same and "categorical" not in (table.types[i], table.types[j]):
+                    raise DataError(
+                        f"columns {table.names[i]!r} and {table.names[j]!r} are copies of each other (up to scale); drop one of them"
+                    )
+
+    def _find_skeleton(self, test: CITest, table: Table, knowledge: BackgroundKnowledge) -> Skeleton:
+        progress = ProgressBar(bool(self.verbose))
+        try:
+            search = SkeletonSearch(
+                test.fit(table), table.names, self.alpha, self.max_cond_size, knowledge, progress
+            )
+            skeleton = search.run()
+        finally:
+            progress.close()
+        logger.info(
+            "skeleton: %d edges after %d tests", int(skeleton.adjacent.sum()) // 2, len(skeleton.records)
+        )
+        return skeleton
+
+    def _store(
+        self,
+        skeleton: Skeleton,
+        orienter: Orienter,
+        table: Table,
+        kinds: list[GraphKind],
+        meta: dict[str, Any],
+    ) -> None:
+        """Freeze the graph and set the attributes that all searches have."""
+        names = table.names
+        self.graph_ = freeze(orienter, skeleton, table, kinds, self._meta(table, skeleton, meta))
+        undirected = np.where(skeleton.adjacent, Mark.TAIL, Mark.NONE)
+        self.skeleton_ = CausalGraph(GraphKind.UG, names, undirected)
+        self.sepsets_ = {
+            (names[i], names[j]): tuple(tuple(names[k] for k in s.given) for s in separations)
+            for (i, j), separations in skeleton.separations.items()
+        }
+        self.tests_ = TestTable(tuple(skeleton.records))
+        self.n_tests_ = len(skeleton.records)
+        self.orientation_: dict[tuple[str, str], Receipt] = {
+            (names[a], names[b]): receipt for (a, b), receipt in orienter.receipts.items()
+        }
+        self.conflicts_ = tuple(orienter.conflicts)
+        if self.graph_.kind is GraphKind.PDAG:
+            text = "the tests contradict one another: no directed acyclic graph has this skeleton and these colliders; see conflicts_"
+            warnings.warn(text, ConflictWarning, stacklevel=3)
+
+    def _meta(self, table: Table, skeleton: Skeleton, extra: Mapping[str, Any]) -> dict[str, Any]:
+        test = self.ci_test if isinstance(self.ci_test, str) else repr(self.ci_test)
+        return {
+            "algorithm": type(self).__name__,
+            "ci_test": test,
+            "alpha": self.alpha,
+            "max_cond_size": self.max_cond_size,
+            "n_rows": table.n_rows,
+            "n_tests": len(skeleton.records),
+            "version": causalkit.__version__,
+            **extra,
+        }
+
+
+def freeze(
+    orienter: Orienter, skeleton: Skeleton, table: Table, kinds: list[GraphKind], meta: Mapping[str, Any]
+) -> CausalGraph:
+    """Turn an oriented pattern into a graph of the first kind whose rules it satisfies."""
+    marks = orienter.pattern.marks()
+    columns = _edge_columns(orienter, skeleton, table, marks)
+    data = {
+        table.names[c]: {
+            "role": "context",
+            "context_type": "domain" if table.types[c] == "categorical" else "time",
+        }
+        for c in sorted(orienter.contexts)
+    }
+    for kind in kinds:
+        try:
+            return CausalGraph(kind, table.names, marks, node_data=data, edge_data=columns, meta=meta)
+        except (NotExtendableError, ValueError) as error:
+            last = error
+            orienter.conflicts.append(str(error))
+    raise last
+
+
+def _edge_columns(orienter: Orienter, skeleton: Skeleton, table: Table, marks: Any) -> dict[str, list[Any]]:
+    """Collect, per edge, the weakest test for its presence and the receipt for its direction."""
+    pairs = [(int(i), int(j)) for i, j in np.argwhere(np.triu(marks))]
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("p_value", "statistic", "n", "source", "rule", "note")
+    }
+    for i, j in pairs:
+        evidence: TestResult | None = skeleton.evidence.get((i, j))
+        receipt = orienter.receipts.get((i, j)) or orienter.receipts.get((j, i))
+        columns["p_value"].append(None if evidence is None else evidence.p_value)
+        columns["statistic"].append(
+            None if evidence is None or not np.isfinite(evidence.statistic) else evidence.statistic
+        )
+        columns["n"].append(table.n_rows)
+        columns["source"].append(
+            "knowledge" if receipt is not None and receipt.rule == "knowledge" else "data"
+        )
+        columns["rule"].append(None if receipt is None else receipt.rule)
+        columns["note"].append(None if receipt is None else receipt.note)
+    return columns

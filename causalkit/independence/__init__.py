@@ -1,0 +1,51 @@
+"""Tests of (conditional) independence: as functions of arrays, and as objects that searches call.
+
+=============================  =====================  ==========================================================
+Function                       Object, and its name   For
+=============================  =====================  ==========================================================
+:func:`kci_test`               `KCI`, "kci"           any relation; numbers, labels, time
+:func:`fisher_z_test`          `FisherZ`, "fisher_z"  jointly Gaussian numbers
+:func:`g_square_test`          `GSquare`, "g_square"  labels
+:func:`chi_square_test`        `ChiSquare`,           labels
+                               "chi_square"
+none                           `DSeparation`          a known graph instead of data
+=============================  =====================  ==========================================================
+"""
+
+from causalkit.independence._base import CITest, get_test, register_test
+from causalkit.independence._contingency import ChiSquare, GSquare, chi_square_test, g_square_test
+from causalkit.independence._fisher_z import FisherZ, fisher_z_test
+from causalkit.independence._kci import KCI, kci_test
+from causalkit.independence._kernels import Delta, Gaussian, Kernel, Linear, center_gram
+from causalkit.independence._null import Gamma, Permutation, Spectral
+from causalkit.independence._oracle import DSeparation
+from causalkit.independence._result import TestResult
+
+__all__ = [
+    "KCI",
+    "CITest",
+    "ChiSquare",
+    "DSeparation",
+    "Delta",
+    "FisherZ",
+    "GSquare",
+    "Gamma",
+    "Gaussian",
+    "Kernel",
+    "Linear",
+    "Permutation",
+    "Spectral",
+    "TestResult",
+    "center_gram",
+    "chi_square_test",
+    "fisher_z_test",
+    "g_square_test",
+    "get_test",
+    "kci_test",
+    "register_test",
+]
+
+register_test("kci", KCI)
+register_test("fisher_z", FisherZ)
+register_test("g_square", GSquare)
+register_test("chi_square", ChiSquare)

@@ -1,0 +1,199 @@
+"""What a search needs of an independence test, and the names under which tests are known.
+
+A test is a small object: its constructor stores parameters, `fit` reads the data once, and then it answers single questions
+and batches of them. Anything with these three methods can be passed to a search.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from causalkit._validation import Floats, Table, read_table
+from causalkit.exceptions import DataError, ParameterError
+from causalkit.independence._result import TestResult
+
+__all__ = ["CITest", "Triple", "get_test", "register_test"]
+
+Triple: TypeAlias = tuple[int, int, tuple[int, ...]]
+
+MIN_ROWS = 10
+
+
+@runtime_checkable
+class CITest(Protocol):
+    """A conditional independence test on the columns of one data set."""
+
+    def fit(self, data: Any) -> Self:
+        """Read the data; return the test itself."""
+        ...
+
+    def __call__(self, i: int, j: int, given: Sequence[int] = ()) -> TestResult:
+        """Test column i against column j given some columns."""
+        ...
+
+    def batch(self, triples: Iterable[Triple]) -> list[TestResult]:
+        """Test many triples (i, j, given) and return results in the same order."""
+        ...
+
+
+class FittedTest:
+    """What the tests of this package share: reading data, checking indices, answering batches one by one."""
+
+    table_: Table
+
+    def fit(self, data: Any) -> Self:
+        """Read the data.
+
+        Parameters
+        ----------
+        data : array_like of shape (n, d) or data frame
+            One row per observation.
+
+        Returns
+        -------
+        CITest
+            The test itself, ready to be called.
+        """
+        self.table_ = read_table(data, getattr(self, "column_types", None))
+        if self.table_.n_rows < MIN_ROWS:
+            raise DataError(f"an independence test needs at least {MIN_ROWS} rows; got {self.table_.n_rows}")
+        self._prepare()
+        return self
+
+    def _prepare(self) -> None:
+        """Compute what all tests on these data share."""
+
+    def __call__(self, i: int, j: int, given: Sequence[int] = ()) -> TestResult:
+        """Test column i against column j given some columns.
+
+        Parameters
+        ----------
+        i, j : int
+            Positions of two different columns.
+        given : sequence of int, default=()
+            Positions of the columns conditioned on; their order does not matter.
+
+        Returns
+        -------
+        TestResult
+            Statistic and p-value.
+        """
+        return self._test(*self._check(i, j, given))
+
+    def batch(self, triples: Iterable[Triple]) -> list[TestResult]:
+        """Test many triples; those with the same conditioning set share its work.
+
+        Parameters
+        ----------
+        triples : iterable of (int, int, tuple of int)
+            The tests to do.
+
+        Returns
+        -------
+        list of TestResult
+            In the order of the triples, and independent of it.
+        """
+        checked = [self._check(*triple) for triple in triples]
+        results: dict[int, TestResult] = {}
+        for k in sorted(range(len(checked)), key=lambda k: (len(checked[k][2]), checked[k][2])):
+            results[k] = self._test(*checked[k])
+        return [results[k] for k in range(len(checked))]
+
+    def _check(self, i: int, j: int, given: Sequence[int]) -> Triple:
+        table = getattr(self, "table_", None)
+        if table is None:
+            raise ParameterError(f"{type(self).__name__} has no data yet; call fit(data) first")
+        members: list[Any] = [i, j, *given]
+        for k in members:
+            if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 0 <= k < table.n_columns:
+                raise ParameterError(
+                    f"column {k!r} does not exist; columns are numbered 0 to {table.n_columns - 1}"
+                )
+        if len(set(members)) != len(members):
+            raise ParameterError(
+                f"i, j and given must be different columns; got i={i}, j={j}, given={tuple(given)}"
+            )
+        return int(i), int(j), tuple(sorted(int(k) for k in given))
+
+    def _test(self, i: int, j: int, given: tuple[int, ...]) -> TestResult:
+        raise NotImplementedError
+
+
+_REGISTRY: dict[str, Callable[[], CITest]] = {}
+
+
+def register_test(name: str, factory: Callable[[], Any]) -> None:
+    """Make a test known under a name, so that searches accept ``ci_test=name``.
+
+    Parameters
+    ----------
+    name : str
+        The name; registering a name again replaces its factory.
+    factory : callable
+        Returns a new, unfitted test.
+
+    Examples
+    --------
+    >>> from causalkit.independence import KCI, get_test, register_test
+    >>> register_test("kci_linear_ridge", lambda: KCI(ridge=0.1))
+    >>> get_test("kci_linear_ridge").ridge
+    0.1
+    """
+    if not name or not callable(factory):
+        raise ParameterError(
+            f"register_test needs a non-empty name and a callable; got {name!r} and {factory!r}"
+        )
+    _REGISTRY[name] = factory
+
+
+def get_test(test: str | CITest) -> CITest:
+    """Return a fresh test for a registered name, or an unfitted copy of a test object.
+
+    Parameters
+    ----------
+    test : str or CITest
+        ``"kci"``, ``"fisher_z"``, ``"g_square"``, ``"chi_square"``, a registered name, or an object with the methods of
+        `CITest`.
+
+    Returns
+    -------
+    CITest
+        A test that can be fitted without changing the one given.
+
+    Raises
+    ------
+    ParameterError
+        If the name is not known or the object is no test.
+
+    Examples
+    --------
+    >>> from causalkit.independence import get_test
+    >>> get_test("kci")
+    KCI()
+    """
+    if isinstance(test, str):
+        if test not in _REGISTRY:
+            known = ", ".join(map(repr, sorted(_REGISTRY)))
+            raise ParameterError(
+                f"ci_test is {test!r}; known tests are {known}, or pass an object with fit, __call__ and batch"
+            )
+        return _REGISTRY[test]()
+    if isinstance(test, type) or not isinstance(test, CITest):
+        raise ParameterError(
+            f"ci_test must be a name or an object with fit, __call__ and batch; got {test!r}"
+        )
+    return copy.copy(test)
+
+
+def one_row_each(name: str, values: Any) -> Floats:
+    """Read one side of a functional test as a matrix with one row per observation."""
+    array = np.asarray(values)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise DataError(f"{name} must have one or two dimensions; got shape {array.shape}")
+    return array

@@ -1,0 +1,148 @@
+"""Gram matrices of the columns of a table, by column type, with the widths of the kernel conditional independence test.
+
+Numbers get a Gaussian kernel on standardised values, labels a delta kernel. Inside a conditioning set that also holds
+numbers, a context (labels or time) enters as ``shared + (1 - shared) k_C``: part of the regression is common to all contexts
+and part is specific to each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy.spatial.distance import pdist
+
+from causalkit._validation import Floats, Table
+from causalkit.independence._kernels import Delta, Gaussian
+
+Width: TypeAlias = float | Literal["empirical", "median", "learned"]
+Block: TypeAlias = tuple[int, ...]
+
+MEDIAN_ROWS = 1000
+NUMBER_WIDTHS = (0.5, 1.0, 2.0, 4.0)
+TIME_WIDTHS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+
+
+@dataclass(frozen=True)
+class GramFactory:
+    """Builds the Gram matrices of one table.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (n, d)
+        Standardised numbers; codes for labels.
+    types : tuple of str
+        Column types.
+    width : float or str
+        Width of Gaussian kernels; see `causalkit.independence.KCI`.
+    time_width : float
+        Width of the Gaussian kernel on standardised time in a conditioning set.
+    shared : float
+        Share of a context's kernel that is common to all contexts, beside numbers.
+    """
+
+    values: Floats
+    types: tuple[str, ...]
+    width: Width
+    time_width: float
+    shared: float
+
+    @classmethod
+    def of(cls, table: Table, width: Width, time_width: float, shared: float) -> GramFactory:
+        """Standardise the numbers of a table; codes of labels stay as they are."""
+        labels = np.array([kind == "categorical" for kind in table.types])
+        return cls(
+            np.where(labels, table.values, table.standardized()), table.types, width, time_width, shared
+        )
+
+    # -- widths ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.values)
+
+    def unconditional_width(self, block: Block) -> float:
+        """Return the width for a block without conditioning set: it shrinks with n and with the number of columns."""
+        if self.width == "median":
+            return self.median_distance(block)
+        base = self._number(0.8 if self.n < 200 else 0.5 if self.n < 1200 else 0.3)
+        return base / math.sqrt(len(block))
+
+    def conditional_width(self, block: Block, size: int) -> float:
+        """Return the width for a block in a test with `size` conditioning columns: it grows with that number."""
+        if self.width == "median":
+            return self.median_distance(block)
+        return self._number(1.2 if self.n <= 200 else 0.6 if self.n < 1200 else 0.4) * math.sqrt(max(size, 1))
+
+    def _number(self, empirical: float) -> float:
+        return empirical if isinstance(self.width, str) else float(self.width)
+
+    def median_distance(self, block: Block) -> float:
+        """Return the median distance between different rows, on at most a thousand evenly spaced rows of sorted data."""
+        rows = self.values[:, list(block)]
+        rows = rows[np.lexsort(rows.T[::-1])]
+        chosen = rows[np.linspace(0, self.n - 1, min(self.n, MEDIAN_ROWS)).astype(int)]
+        distances = pdist(chosen)
+        positive = distances[distances > 0]
+        return float(np.median(positive)) if positive.size else 1.0
+
+    # -- matrices ------------------------------------------------------------------------------------------------------------
+
+    def split(self, block: Sequence[int]) -> tuple[Block, Block]:
+        """Split columns into numbers (with time) and labels."""
+        numbers = tuple(k for k in block if self.types[k] != "categorical")
+        return numbers, tuple(k for k in block if self.types[k] == "categorical")
+
+    def gram(self, block: Block, width: float) -> Floats:
+        """Return the Gram matrix of one or several columns taken together as one variable."""
+        numbers, labels = self.split(block)
+        out = np.ones((self.n, self.n))
+        if numbers:
+            out = Gaussian(width)(self.values[:, list(numbers)])
+        return out * Delta()(self.values[:, list(labels)]) if labels else out
+
+    def augmented(self, block: Block, given: Block, width: float) -> Floats:
+        """Return the Gram matrix of a variable joined by the conditioning set at half weight: that of (x, z / 2)."""
+        numbers, labels = self.split(given)
+        out = self.gram(block, width)
+        if numbers:
+            out = out * Gaussian(2 * width)(self.values[:, list(numbers)])
+        return out * Delta(0.5)(self.values[:, list(labels)]) if labels else out
+
+    def conditioning(self, given: Block) -> Floats:
+        """Return the Gram matrix of a conditioning set, for the regression on it."""
+        plain, time, labels = self._kinds(given)
+        width = self.conditional_width(plain, len(plain))
+        return self._conditioning(plain, width, self._context(time, labels, self.time_width))
+
+    def conditioning_candidates(self, given: Block) -> Iterator[Floats]:
+        """Yield the Gram matrices of a conditioning set for a range of widths, to choose from."""
+        plain, time, labels = self._kinds(given)
+        widths = [factor * math.sqrt(len(plain)) for factor in NUMBER_WIDTHS] if plain else [1.0]
+        time_widths = TIME_WIDTHS if time else (1.0,)
+        for time_width in time_widths:
+            context = self._context(time, labels, time_width)
+            for width in widths:
+                yield self._conditioning(plain, width, context)
+
+    def _kinds(self, given: Block) -> tuple[Block, Block, Block]:
+        """Split columns into numbers, time and labels."""
+        plain = tuple(k for k in given if self.types[k] in ("continuous", "ordinal"))
+        time = tuple(k for k in given if self.types[k] == "time")
+        return plain, time, tuple(k for k in given if self.types[k] == "categorical")
+
+    def _conditioning(self, plain: Block, width: float, context: Floats | None) -> Floats:
+        if not plain:
+            return np.ones((self.n, self.n)) if context is None else context
+        base = Gaussian(width)(self.values[:, list(plain)])
+        return base if context is None else base * (self.shared + (1 - self.shared) * context)
+
+    def _context(self, time: Block, labels: Block, time_width: float) -> Floats | None:
+        if not time and not labels:
+            return None
+        out = Gaussian(time_width)(self.values[:, list(time)]) if time else np.ones((self.n, self.n))
+        return out * Delta()(self.values[:, list(labels)]) if labels else out

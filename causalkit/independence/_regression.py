@@ -1,0 +1,146 @@
+"""Kernel ridge regression on a conditioning set: with a fixed ridge, or chosen by leave-one-out, or learned.
+
+The ridge decides the level of the test. Too little and the residuals of both variables share the noise of the regression; too
+much and they share what the regression missed. Both look like dependence, and no single value is right for one conditioning
+column and for five, for a slow drift and for a fast one. So by default width and ridge are chosen for each variable and each
+conditioning set by the exact leave-one-out error of the regression, which costs one thin eigendecomposition per width and none
+per variable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy import linalg
+
+from causalkit._validation import Floats
+from causalkit.independence._gaussian_process import fit_gaussian_process, principal_targets
+from causalkit.independence._grams import Block, GramFactory
+from causalkit.independence._kernels import Delta, Gaussian, center_gram
+
+Ridge: TypeAlias = float | Literal["loo"]
+
+RIDGES = 10.0 ** np.arange(-4, 2.1, 0.5)
+FEATURE_CUT = 1e-4
+MAX_FEATURES = 100
+
+
+def residual_maker(gram: Floats, ridge: float) -> Floats:
+    """Return I - K (K + ridge I)^-1 = ridge (K + ridge I)^-1, by one Cholesky factorisation."""
+    factor = linalg.cho_factor(
+        gram + ridge * np.eye(len(gram)), lower=True, overwrite_a=True, check_finite=False
+    )
+    inverse = linalg.cho_solve(factor, np.eye(len(gram)), overwrite_b=True, check_finite=False)
+    return np.asarray(ridge * (inverse + inverse.T) / 2)
+
+
+@dataclass(frozen=True)
+class Smoother:
+    """A linear smoother U diag(shrink) U'.
+
+    Parameters
+    ----------
+    basis : numpy.ndarray, shape (n, m)
+        Orthonormal columns U.
+    shrink : numpy.ndarray, shape (m,)
+        Factors between 0 and 1.
+    """
+
+    basis: Floats
+    shrink: Floats
+
+    def residual_gram(self, gram: Floats) -> Floats:
+        """Return R K R with R = I - U diag(shrink) U'."""
+        half = gram - self.basis @ (self.shrink[:, None] * (self.basis.T @ gram))
+        return np.asarray(half - ((half @ self.basis) * self.shrink) @ self.basis.T)
+
+    def leave_one_out(self, features: Floats) -> float:
+        """Return the sum of squared leave-one-out residuals of some features."""
+        residuals = features - self.basis @ (self.shrink[:, None] * (self.basis.T @ features))
+        leverage = (self.basis**2) @ self.shrink
+        return float(np.sum(np.sum(residuals**2, axis=1) / np.maximum(1 - leverage, 1e-10) ** 2))
+
+
+def thin_eigen(gram: Floats, tolerance: float = 1e-7) -> tuple[Floats, Floats]:
+    """Return eigenvectors (n, m) and eigenvalues (m,) of a Gram matrix of low numerical rank, by pivoted Cholesky."""
+    packed, pivots, rank, _ = linalg.lapack.dpstrf(gram, lower=1, tol=tolerance)
+    factor = np.empty((len(gram), rank))
+    factor[pivots - 1] = np.tril(packed)[:, :rank]
+    values, vectors = linalg.eigh(factor.T @ factor)
+    kept = values > 1e-10 * values[-1]
+    return np.asarray(factor @ (vectors[:, kept] / np.sqrt(values[kept]))), np.asarray(values[kept])
+
+
+def kernel_features(gram: Floats) -> Floats:
+    """Return the leading kernel principal components of a centred Gram matrix, scaled by the roots of their eigenvalues."""
+    vectors, values = thin_eigen(gram)
+    order = np.argsort(values)[::-1][:MAX_FEATURES]
+    order = order[values[order] > FEATURE_CUT * values[order[0]]]
+    return np.asarray(vectors[:, order] * np.sqrt(values[order]))
+
+
+class Regression:
+    """Residual Gram matrices given conditioning sets; what depends on the set only is kept for the latest one.
+
+    Parameters
+    ----------
+    grams : GramFactory
+        Builder of Gram matrices.
+    ridge : float or "loo"
+        Ridge where it is not learned.
+    """
+
+    def __init__(self, grams: GramFactory, ridge: Ridge) -> None:
+        self.grams = grams
+        self.ridge = ridge
+        self._maker: Floats | None = None
+        self._spectra: list[tuple[Floats, Floats]] = []
+
+    def forget(self) -> None:
+        """Drop what was kept for another conditioning set."""
+        self._maker = None
+        self._spectra = []
+
+    def residual_gram(self, gram: Floats, block: Block, z: Block, *, first: bool) -> Floats:
+        """Return R K R for the centred Gram matrix of a variable; R depends on z, and on the variable where it is chosen."""
+        numbers, _ = self.grams.split(z)
+        if self.grams.width == "learned" and numbers:
+            maker = self._learned_maker(z, gram, first)
+        elif self.ridge == "loo":
+            return self._chosen_smoother(block, z).residual_gram(gram)
+        else:
+            maker = self._fixed_maker(z, self.ridge)
+        return np.asarray(maker @ gram @ maker)
+
+    def _fixed_maker(self, z: Block, ridge: float) -> Floats:
+        if self._maker is None:
+            self._maker = residual_maker(center_gram(self.grams.conditioning(z)), ridge)
+        return self._maker
+
+    # -- chosen by leave-one-out ---------------------------------------------------------------------------------------------
+
+    def _chosen_smoother(self, block: Block, z: Block) -> Smoother:
+        """Return the smoother with the least leave-one-out error for a variable, over widths and ridges."""
+        if not self._spectra:
+            self._spectra = [thin_eigen(center_gram(gram)) for gram in self.grams.conditioning_candidates(z)]
+        features = kernel_features(
+            center_gram(self.grams.gram(block, self.grams.conditional_width(block, len(z))))
+        )
+        smoothers = (Smoother(basis, s / (s + ridge)) for basis, s in self._spectra for ridge in RIDGES)
+        return min(smoothers, key=lambda smoother: smoother.leave_one_out(features))
+
+    # -- learned by marginal likelihood ----------------------------------------------------------------------------------------
+
+    def _learned_maker(self, z: Block, gram: Floats, first: bool) -> Floats:
+        """Learn widths, signal and noise; the learned kernel is not centred, as in the original."""
+        numbers, labels = self.grams.split(z)
+        inputs, n = self.grams.values[:, list(numbers)], self.grams.n
+        factor = Delta(self.grams.shared)(self.grams.values[:, list(labels)]) if labels else 1.0
+        targets = principal_targets(gram, min(400, n // 4) if first else min(200, n // 5))
+        scale = self.grams.conditional_width(numbers, len(z))
+        start = np.array([scale] * len(numbers) + [1.0, np.sqrt(0.1)])
+        fit = fit_gaussian_process(inputs, targets, start, factor=factor)
+        kernel = Gaussian(tuple(fit.length_scales), fit.signal**2)(inputs) * factor
+        return residual_maker(kernel, fit.noise**2)
