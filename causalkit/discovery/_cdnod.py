@@ -234,7 +234,7 @@ class CDNOD(ConstraintSearch):
         )
         points = ContextPoints.of(contexts)
         hypotheses = SinkSearch(orienter, variables, points, scorer, changing).run()
-        logger.info("independent changes: %d hypotheses", len(hypotheses))
+        logger.debug("independent changes: %d hypotheses", len(hypotheses))
         return tuple(hypotheses)
 
     def _estimate_forces(self, variables: Table, contexts: Table) -> None:

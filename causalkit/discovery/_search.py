@@ -122,7 +122,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
             skeleton = search.run()
         finally:
             progress.close()
-        logger.info(
+        logger.debug(
             "skeleton: %d edges after %d tests", int(skeleton.adjacent.sum()) // 2, len(skeleton.records)
         )
         return skeleton

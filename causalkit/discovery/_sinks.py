@@ -1,8 +1,9 @@
 """Orient edges among changing variables by looking for sinks, one after the other.
 
 Within each group of variables joined by undirected edges, every variable is tried as the sink: all its undirected neighbours,
-with the parents it has, are taken as its causes, and the hypothesis is scored. The best is oriented if it stands out, consequences
-are drawn, and the search goes on. A hypothesis that would close a cycle or make a new unshielded collider is never tried.
+with the parents it has, are taken as its causes, and the hypothesis is scored. Two hypotheses exclude each other if their sinks are
+neighbours: the best one that stands out from its neighbours is oriented, consequences are drawn, and the search goes on. What
+would close a cycle or make a new unshielded collider is scored for comparison and never oriented.
 
 References
 ----------
@@ -41,7 +42,7 @@ class ChangeHypothesis:
     score : float
         Dependence between the changes of P(causes) and P(effect | causes); smaller is better.
     decision : str
-        ``"chosen"``, ``"rejected"``, or the reason for abstaining.
+        ``"chosen"``, or the reason why it was not.
     """
 
     effect: str
@@ -105,30 +106,30 @@ class SinkSearch:
         return groups
 
     def _try_group(self, group: int) -> tuple[list[ChangeHypothesis], int | None]:
-        """Score every admissible sink of a group; orient the best one if it stands out."""
-        candidates = [v for v in members(group) if self._admissible(v)]
-        scores = {v: self._score(v) for v in candidates}
-        best, reason = self._decide(scores)
-        text = {
-            v: "chosen" if v == best else f"abstained: {reason}" if best is None else "rejected"
-            for v in candidates
-        }
-        hypotheses = [self._hypothesis(v, scores[v], text[v]) for v in candidates]
+        """Score every sink of a group; orient the best admissible one that stands out from its neighbours."""
+        scores = {v: self._score(v) for v in members(group)}
+        reasons = {v: self._objection(v, scores) for v in scores}
+        standing = [v for v, reason in reasons.items() if not reason]
+        best = min(standing, key=lambda v: (scores[v], self.orienter.names[v]), default=None)
+        decisions = {v: "chosen" if v == best else reason or "not the best" for v, reason in reasons.items()}
+        hypotheses = [self._hypothesis(v, scores[v], decisions[v]) for v in scores]
         if best is not None:
             self._orient(best, scores)
         return hypotheses, best
 
-    def _decide(self, scores: dict[int, float]) -> tuple[int | None, str]:
-        """Return the sink, or None and the reason for abstaining."""
-        if len(scores) < 2:
-            return None, "fewer than two admissible sinks to compare"
-        if any(math.isnan(s) for s in scores.values()):
-            return None, "a mechanism does not change measurably"
-        first, second = sorted(scores, key=lambda v: scores[v])[:2]
-        gap = scores[second] - scores[first]
-        if gap <= max(self.scorer.margin, TIE) * (abs(scores[first]) + abs(scores[second])):
-            return None, f"scores {scores[first]:.3g} and {scores[second]:.3g} are too close"
-        return first, ""
+    def _objection(self, v: int, scores: dict[int, float]) -> str:
+        """Return why a variable is not taken as sink, or an empty text; only its neighbours contradict it."""
+        rivals = [scores[k] for k in members(self.orienter.pattern.undirected[v]) if k in scores]
+        if math.isnan(scores[v]) or any(math.isnan(s) for s in rivals):
+            return "abstained: a mechanism does not change measurably"
+        if not self._admissible(v):
+            return "it would close a cycle or make a new collider"
+        rival = min(rivals)
+        if rival < scores[v]:
+            return f"a neighbour is better ({rival:.3g} against {scores[v]:.3g})"
+        if rival - scores[v] <= max(self.scorer.margin, TIE) * (abs(rival) + abs(scores[v])):
+            return f"abstained: scores {scores[v]:.3g} and {rival:.3g} are too close"
+        return ""
 
     def _admissible(self, sink: int) -> bool:
         """Whether orienting all undirected neighbours into a variable keeps the graph acyclic and its colliders."""

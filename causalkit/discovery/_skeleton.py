@@ -101,6 +101,7 @@ class SkeletonSearch:
                 break
             results = self._test_all(plan, size)
             self._settle(skeleton, plan, results)
+        self._separate_excluded(skeleton)
         return skeleton
 
     def _initial(self) -> NDArray[np.bool_]:
@@ -149,6 +150,45 @@ class SkeletonSearch:
             results += self.test.batch(chunk)
         self.progress(f"sets of {size}", len(plan), len(plan))
         return results
+
+    def _separate_excluded(self, skeleton: Skeleton) -> None:
+        """Find separating sets for pairs without an edge by knowledge, where an unshielded triple depends on them.
+
+        Without this, a triple i - k - j whose ends knowledge keeps apart would be taken for no collider, unseen.
+        """
+        waiting = [pair for pair in self._pairs_apart(skeleton.adjacent) if pair not in skeleton.separations]
+        for size in range(self.limit + 1):
+            plan = [
+                (i, j, given) for i, j in waiting for given in self._candidates(skeleton.adjacent, i, j, size)
+            ]
+            if not plan:
+                break
+            plan.sort(key=lambda t: (t[2], t[0], t[1]))
+            self._settle(skeleton, plan, self._test_all(plan, size))
+            waiting = [pair for pair in waiting if pair not in skeleton.separations]
+        for pair in waiting:
+            skeleton.separations[pair] = self._least_dependent(skeleton, pair)
+
+    def _pairs_apart(self, adjacent: NDArray[np.bool_]) -> Iterator[Pair]:
+        """Yield pairs with a common neighbour that knowledge keeps apart, except two sources, where nothing can be a cause of either."""
+        common = adjacent.astype(int) @ adjacent.astype(int) > 0
+        for i, j in combinations(range(len(self.names)), 2):
+            excluded = self.knowledge.excludes_edge(self.names[i], self.names[j])
+            if excluded and common[i, j] and not (self._is_source(i) and self._is_source(j)):
+                yield i, j
+
+    def _is_source(self, k: int) -> bool:
+        return all(
+            self.knowledge.is_forbidden(name, self.names[k]) for m, name in enumerate(self.names) if m != k
+        )
+
+    def _least_dependent(self, skeleton: Skeleton, pair: Pair) -> tuple[Separation, ...]:
+        """Return the set with the largest p-value, for a pair that no set separates although it has no edge."""
+        i, j = pair
+        tests = [r for r in skeleton.records if {r.x, r.y} == {self.names[i], self.names[j]}]
+        best = max(tests, key=lambda r: r.log_p_value)
+        at = {name: k for k, name in enumerate(self.names)}
+        return (Separation(tuple(at[name] for name in best.given), best.p_value),)
 
     def _names(self, columns: Iterable[int]) -> str:
         return ", ".join(self.names[k] for k in columns)
