@@ -20,13 +20,16 @@ import logging
 import warnings
 from collections.abc import Iterable
 from itertools import permutations
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
 
 from causalkit._validation import ColumnTypes, Floats, Table, check_count
 from causalkit.discovery._contexts import ContextPoints, split_context
 from causalkit.discovery._driving_force import DrivingForce, mechanism_force
 from causalkit.discovery._independent_change import ChangeScorer, IndependentChange
 from causalkit.discovery._orientation import Orienter
+from causalkit.discovery._plot import plot_forces
 from causalkit.discovery._search import ConstraintSearch
 from causalkit.discovery._sinks import ChangeHypothesis, SinkSearch
 from causalkit.exceptions import ConstantColumnWarning, ParameterError
@@ -34,6 +37,9 @@ from causalkit.graph import BackgroundKnowledge, GraphKind
 from causalkit.graph._bits import mask_of
 from causalkit.graph._pattern import Pattern
 from causalkit.independence import CITest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["CDNOD"]
 
@@ -90,6 +96,8 @@ class CDNOD(ConstraintSearch):
         Contradictions among the tests, in words.
     context_names_ : tuple of str
         Names of the context nodes.
+    contexts_ : dict of str to numpy.ndarray
+        The context of each row, as it was given; dates as seconds since 1970.
     column_types_ : dict of str to str
         Type of each column and context, declared or inferred.
     n_features_in_ : int
@@ -189,6 +197,7 @@ class CDNOD(ConstraintSearch):
         orienter.orient_colliders(skeleton)
         orienter.close()
         self.context_names_ = contexts.names
+        self.contexts_ = {name: _original_values(contexts, k) for k, name in enumerate(contexts.names)}
         self.column_types_ = dict(zip(table.names, table.types, strict=True))
         self.hypotheses_ = self._orient_changes(orienter, variables, contexts, scorer)
         meta = {"contexts": list(contexts.names), "column_types": self.column_types_}
@@ -200,6 +209,41 @@ class CDNOD(ConstraintSearch):
         )
         self._estimate_forces(variables, contexts)
         return self
+
+    def plot_driving_forces(
+        self, at: Any = None, *, context: str | None = None, n_components: int = 2
+    ) -> Figure:
+        """Draw the driving force of each changing mechanism against a context.
+
+        Parameters
+        ----------
+        at : array_like of shape (n,), optional
+            Values for the horizontal axis, for example dates; by default those of the context.
+        context : str, optional
+            Name of the context; by default the first one.
+        n_components : int, default=2
+            Components drawn; the legend gives their share of the variance.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            One panel per changing variable.
+
+        Raises
+        ------
+        ParameterError
+            If the model is not fitted, nothing changes, or the context is not known.
+        """
+        fitted: dict[str, Any] | None = getattr(self, "contexts_", None)
+        if fitted is None:
+            raise ParameterError("this CDNOD is not fitted yet; call fit first")
+        name = self.context_names_[0] if context is None else context
+        if name not in fitted:
+            raise ParameterError(f"context is {name!r}; the model has {', '.join(map(repr, fitted))}")
+        values = fitted[name] if at is None else np.asarray(at)
+        is_domain = self.column_types_[name] == "categorical"
+        forces, spectra = self.driving_forces_, self.driving_force_spectra_
+        return plot_forces(forces, spectra, values, name, is_domain=is_domain, n_shown=n_components)
 
     def _check_scorer(self) -> ChangeScorer | None:
         check_count("n_components", self.n_components, least=0)
@@ -248,6 +292,13 @@ class CDNOD(ConstraintSearch):
         self.driving_force_spectra_: dict[str, Floats] = {
             name: force.eigenvalues for name, force in forces.items()
         }
+
+
+def _original_values(table: Table, k: int) -> Any:
+    """Return a context column with its labels instead of codes."""
+    levels = table.levels.get(table.names[k])
+    column = table.values[:, k]
+    return column if levels is None else np.array(levels, dtype=object)[column.astype(int)]
 
 
 def with_exogenous(

@@ -23,6 +23,7 @@ Block: TypeAlias = tuple[int, ...]
 
 MEDIAN_ROWS = 1000
 NUMBER_WIDTHS = (0.5, 1.0, 2.0, 4.0)
+ADDITIVE_WIDTHS = (0.5, 1.0, 2.0)
 TIME_WIDTHS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 
@@ -105,29 +106,46 @@ class GramFactory:
             out = Gaussian(width)(self.values[:, list(numbers)])
         return out * Delta()(self.values[:, list(labels)]) if labels else out
 
-    def augmented(self, block: Block, given: Block, width: float) -> Floats:
-        """Return the Gram matrix of a variable joined by the conditioning set at half weight: that of (x, z / 2)."""
+    def joining(self, given: Block, width: float) -> Floats:
+        """Return the kernel of z / 2, which joins the conditioning set to a variable at half weight."""
         numbers, labels = self.split(given)
-        out = self.gram(block, width)
+        out = np.ones((self.n, self.n))
         if numbers:
-            out = out * Gaussian(2 * width)(self.values[:, list(numbers)])
+            out = Gaussian(2 * width)(self.values[:, list(numbers)])
         return out * Delta(0.5)(self.values[:, list(labels)]) if labels else out
 
     def conditioning(self, given: Block) -> Floats:
         """Return the Gram matrix of a conditioning set, for the regression on it."""
         plain, time, labels = self._kinds(given)
-        width = self.conditional_width(plain, len(plain))
-        return self._conditioning(plain, width, self._context(time, labels, self.time_width))
+        base = None
+        if plain:
+            base = Gaussian(self.conditional_width(plain, len(plain)))(self.values[:, list(plain)])
+        return self._combine(base, self._context(time, labels, self.time_width))
 
     def conditioning_candidates(self, given: Block) -> Iterator[Floats]:
         """Yield the Gram matrices of a conditioning set for a range of widths, to choose from."""
         plain, time, labels = self._kinds(given)
-        widths = [factor * math.sqrt(len(plain)) for factor in NUMBER_WIDTHS] if plain else [1.0]
-        time_widths = TIME_WIDTHS if time else (1.0,)
-        for time_width in time_widths:
+        bases = list(self._number_candidates(plain)) if plain else [None]
+        for time_width in TIME_WIDTHS if time else (1.0,):
             context = self._context(time, labels, time_width)
-            for width in widths:
-                yield self._conditioning(plain, width, context)
+            for base in bases:
+                yield self._combine(base, context)
+
+    def _number_candidates(self, plain: Block) -> Iterator[Floats]:
+        """Yield kernels on numbers: of all columns jointly, and, for several columns, sums over single columns.
+
+        A joint kernel needs many rows to see that only one of five columns matters; a sum sees it at once, and cannot see
+        interactions. Their mean can do both.
+        """
+        root = math.sqrt(len(plain))
+        joint = {factor: Gaussian(factor * root)(self.values[:, list(plain)]) for factor in NUMBER_WIDTHS}
+        yield from joint.values()
+        if len(plain) > 1:
+            for width in ADDITIVE_WIDTHS:
+                columns = [Gaussian(width)(self.values[:, [k]]) for k in plain]
+                additive = np.mean(columns, axis=0)
+                yield additive
+                yield 0.5 * (additive + joint[2.0])
 
     def _kinds(self, given: Block) -> tuple[Block, Block, Block]:
         """Split columns into numbers, time and labels."""
@@ -135,10 +153,9 @@ class GramFactory:
         time = tuple(k for k in given if self.types[k] == "time")
         return plain, time, tuple(k for k in given if self.types[k] == "categorical")
 
-    def _conditioning(self, plain: Block, width: float, context: Floats | None) -> Floats:
-        if not plain:
+    def _combine(self, base: Floats | None, context: Floats | None) -> Floats:
+        if base is None:
             return np.ones((self.n, self.n)) if context is None else context
-        base = Gaussian(width)(self.values[:, list(plain)])
         return base if context is None else base * (self.shared + (1 - self.shared) * context)
 
     def _context(self, time: Block, labels: Block, time_width: float) -> Floats | None:

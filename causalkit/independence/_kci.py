@@ -11,7 +11,10 @@ eigenvector of A with one of B. **That Gram matrix is the elementwise product** 
 :math:`\sum_t A_{tt} B_{tt}` and variance :math:`2 \sum_{st} (A_{st} B_{st})^2`, and no eigendecomposition and no matrix with one
 column per pair of eigenvectors is needed. R depends on Z only and A on (X, Z) only: both are kept while Z stays the same.
 
-Joining Z to X but not to Y makes the original test depend on which variable is called X. By default Z is joined to both.
+Joining Z to X before the regression, and not to Y, makes the original test depend on which variable is called X. The default is a
+symmetric form: residuals of the kernels of X and of Y alone, :math:`A = R \tilde K_X R` and :math:`B = R \tilde K_Y R`, and the kernel
+of Z/2 as a third factor, :math:`T = \sum_{st} A_{st} B_{st} k(z_s / 2, z_t / 2)`. It asks the same question, covariance of the two
+residual feature maps in any region of Z, and its null follows from :math:`A \circ B \circ K_{Z/2}` in the same way.
 
 References
 ----------
@@ -44,7 +47,7 @@ __all__ = ["KCI", "kci_test"]
 NULLS: dict[str, type[NullLaw]] = {"gamma": Gamma, "spectral": Spectral, "permutation": Permutation}
 SMALL_SAMPLE = 50
 
-Key: TypeAlias = tuple[Block, str]
+Key: TypeAlias = tuple[Block, bool]
 
 
 class KCI(FittedTest):
@@ -66,7 +69,8 @@ class KCI(FittedTest):
         Law of the statistic under independence: `Gamma`, `Spectral` (exact weighted chi-square) or `Permutation` (needs an empty
         conditioning set or one of labels only).
     symmetric : bool, default=True
-        Join Z to both variables, so that swapping them changes nothing. ``False`` joins it to the first only, as the paper does.
+        Let the kernel of Z enter after the regressions, so that swapping X and Y changes nothing. ``False`` joins Z to X before, as
+        the paper does.
     time_width : float, default=0.1
         Width on standardised time when time is conditioned on and `ridge` is a number: narrow enough to follow the drift.
     shared : float, default=0.5
@@ -182,7 +186,9 @@ class KCI(FittedTest):
         reason = self._trivial(x, y, z)
         if reason:
             return independent(self.table_.n_rows, reason)
-        a, b = (self._residual_gram(x, z, "first"), self._residual_gram(y, z, "second"))
+        a, b = (self._residual_gram(x, z, joined=not self.symmetric), self._residual_gram(y, z, joined=False))
+        if self.symmetric and z:
+            b = b * self._grams.joining(z, self._grams.conditional_width(z, len(z)))
         if isinstance(self._law, Permutation):
             return self._law.within(a, b, self._groups(z), stream(self._entropy, *sorted(x + y), *z))
         return self._law.conditional(a, b) if z else self._law.unconditional(a, b)
@@ -203,25 +209,23 @@ class KCI(FittedTest):
         mirrored = np.abs(others + column[:, None]).max(axis=0) < 1e-12
         return bool(np.any(same | mirrored))
 
-    def _residual_gram(self, block: Block, z: Block, side: str) -> Floats:
+    def _residual_gram(self, block: Block, z: Block, *, joined: bool) -> Floats:
         """Return A = R K R for a variable given Z, or its centred Gram matrix if Z is empty; kept while Z stays the same."""
         if self._kept[0] != z:
             self._kept = (z, {})
             self._regression.forget()
-        role = "first" if self.symmetric else side
-        if (block, role) not in self._kept[1]:
-            self._kept[1][block, role] = self._compute_residual_gram(block, z, role)
-        return self._kept[1][block, role]
+        if (block, joined) not in self._kept[1]:
+            self._kept[1][block, joined] = self._compute_residual_gram(block, z, joined)
+        return self._kept[1][block, joined]
 
-    def _compute_residual_gram(self, block: Block, z: Block, role: str) -> Floats:
+    def _compute_residual_gram(self, block: Block, z: Block, joined: bool) -> Floats:
         if not z:
             return center_gram(self._grams.gram(block, self._grams.unconditional_width(block)))
         width = self._grams.conditional_width(block, len(z))
-        joined = role == "first"
-        gram = center_gram(
-            self._grams.augmented(block, z, width) if joined else self._grams.gram(block, width)
-        )
-        return self._regression.residual_gram(gram, block, z, first=joined)
+        gram = self._grams.gram(block, width)
+        if joined:
+            gram = gram * self._grams.joining(z, width)
+        return self._regression.residual_gram(center_gram(gram), z, first=joined or self.symmetric)
 
     def _groups(self, z: Block) -> Any:
         """Number the groups of rows with equal labels in Z."""

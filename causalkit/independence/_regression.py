@@ -25,6 +25,7 @@ Ridge: TypeAlias = float | Literal["loo"]
 RIDGES = 10.0 ** np.arange(-4, 2.1, 0.5)
 FEATURE_CUT = 1e-4
 MAX_FEATURES = 100
+MAX_SHARE = 0.5
 
 
 def residual_maker(gram: Floats, ridge: float) -> Floats:
@@ -56,10 +57,18 @@ class Smoother:
         half = gram - self.basis @ (self.shrink[:, None] * (self.basis.T @ gram))
         return np.asarray(half - ((half @ self.basis) * self.shrink) @ self.basis.T)
 
+    @property
+    def degrees_of_freedom(self) -> float:
+        """Trace of the smoother, the mean included."""
+        return float(self.shrink.sum()) + 1.0
+
     def leave_one_out(self, features: Floats) -> float:
-        """Return the sum of squared leave-one-out residuals of some features."""
+        """Return the sum of squared leave-one-out residuals of centred features.
+
+        The mean is fitted too and has leverage 1/n: without it a smoother that interpolates would seem to predict.
+        """
         residuals = features - self.basis @ (self.shrink[:, None] * (self.basis.T @ features))
-        leverage = (self.basis**2) @ self.shrink
+        leverage = (self.basis**2) @ self.shrink + 1 / len(features)
         return float(np.sum(np.sum(residuals**2, axis=1) / np.maximum(1 - leverage, 1e-10) ** 2))
 
 
@@ -103,13 +112,13 @@ class Regression:
         self._maker = None
         self._spectra = []
 
-    def residual_gram(self, gram: Floats, block: Block, z: Block, *, first: bool) -> Floats:
+    def residual_gram(self, gram: Floats, z: Block, *, first: bool) -> Floats:
         """Return R K R for the centred Gram matrix of a variable; R depends on z, and on the variable where it is chosen."""
         numbers, _ = self.grams.split(z)
         if self.grams.width == "learned" and numbers:
             maker = self._learned_maker(z, gram, first)
         elif self.ridge == "loo":
-            return self._chosen_smoother(block, z).residual_gram(gram)
+            return self._chosen_smoother(gram, z).residual_gram(gram)
         else:
             maker = self._fixed_maker(z, self.ridge)
         return np.asarray(maker @ gram @ maker)
@@ -121,15 +130,16 @@ class Regression:
 
     # -- chosen by leave-one-out ---------------------------------------------------------------------------------------------
 
-    def _chosen_smoother(self, block: Block, z: Block) -> Smoother:
-        """Return the smoother with the least leave-one-out error for a variable, over widths and ridges."""
+    def _chosen_smoother(self, gram: Floats, z: Block) -> Smoother:
+        """Return the smoother of z with the least leave-one-out error for a variable, over widths and ridges."""
         if not self._spectra:
             self._spectra = [thin_eigen(center_gram(gram)) for gram in self.grams.conditioning_candidates(z)]
-        features = kernel_features(
-            center_gram(self.grams.gram(block, self.grams.conditional_width(block, len(z))))
-        )
-        smoothers = (Smoother(basis, s / (s + ridge)) for basis, s in self._spectra for ridge in RIDGES)
-        return min(smoothers, key=lambda smoother: smoother.leave_one_out(features))
+        features = kernel_features(gram)
+        smoothers = [Smoother(basis, s / (s + ridge)) for basis, s in self._spectra for ridge in RIDGES]
+        usable = [
+            smoother for smoother in smoothers if smoother.degrees_of_freedom < MAX_SHARE * self.grams.n
+        ]
+        return min(usable, key=lambda smoother: smoother.leave_one_out(features))
 
     # -- learned by marginal likelihood ----------------------------------------------------------------------------------------
 

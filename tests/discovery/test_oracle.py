@@ -52,7 +52,9 @@ class KnowsTheChanges:
 def fit(dag, changing, scorer=None):
     truth = augmented(dag, changing)
     frame = data_for(truth.nodes)
-    model = CDNOD(ci_test=DSeparation(truth), independent_change=scorer, n_components=0).fit(frame, context="C")
+    model = CDNOD(ci_test=DSeparation(truth), independent_change=scorer, n_components=0).fit(
+        frame, context="C"
+    )
     return model, truth
 
 
@@ -158,7 +160,9 @@ def test_pc_with_required_and_forbidden_arrows(seed):
     true = [(e.u, e.v) for e in dag.edges]
     required = true[:2]
     absent = [(a, b) for a, b in combinations(dag.nodes, 2) if not dag.has_edge(a, b)][:2]
-    knowledge = BackgroundKnowledge(required=required, forbidden=[*absent, *[(b, a) for a, b in absent], *[(b, a) for a, b in true[2:4]]])
+    knowledge = BackgroundKnowledge(
+        required=required, forbidden=[*absent, *[(b, a) for a, b in absent], *[(b, a) for a, b in true[2:4]]]
+    )
     model = PC(ci_test=DSeparation(dag), knowledge=knowledge).fit(data_for(dag.nodes))
     np.testing.assert_array_equal(model.graph_.marks, dag.to_cpdag().to_mpdag(knowledge).marks)
 

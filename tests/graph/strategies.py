@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 
 from causalkit import CausalGraph, GraphKind, Mark
 
-NAMES = st.text(
-    alphabet=st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=6
-)
+NAMES = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=6)
 
 
 @st.composite
@@ -19,7 +17,11 @@ def dags(draw, max_nodes=7, names=None):
     order = np.array(draw(st.permutations(range(d))))
     adjacency = np.zeros((d, d), dtype=int)
     adjacency[np.ix_(order, order)] = upper
-    labels = [f"V{k}" for k in range(d)] if names is None else draw(st.lists(names, min_size=d, max_size=d, unique=True))
+    labels = (
+        [f"V{k}" for k in range(d)]
+        if names is None
+        else draw(st.lists(names, min_size=d, max_size=d, unique=True))
+    )
     return CausalGraph.from_adjacency(adjacency, labels)
 
 

@@ -105,7 +105,8 @@ def test_context_nodes_are_exogenous():
 
 
 @pytest.mark.parametrize(
-    ("attributes", "message"), [({"role": "boss"}, "role"), ({"context_type": "space"}, "context_type"), ({"lag": 1}, "lag")]
+    ("attributes", "message"),
+    [({"role": "boss"}, "role"), ({"context_type": "space"}, "context_type"), ({"lag": 1}, "lag")],
 )
 def test_node_data_is_checked(attributes, message):
     with pytest.raises(GraphError, match=message):
@@ -131,7 +132,13 @@ def test_edge_columns_have_fixed_names_and_lengths():
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("A B", "spaces around"), ("A -> ", "cannot read"), ("A => B", "cannot read|not an edge"), ('"A', "quote left open"), ('""', "empty")],
+    [
+        ("A B", "spaces around"),
+        ("A -> ", "cannot read"),
+        ("A => B", "cannot read|not an edge"),
+        ('"A', "quote left open"),
+        ('""', "empty"),
+    ],
 )
 def test_unreadable_text(text, message):
     with pytest.raises(ParseError, match=message):
@@ -152,7 +159,9 @@ def test_json_refuses_other_files_and_versions():
 
 
 def test_json_keeps_data_of_nodes_and_edges():
-    g = CausalGraph("DAG", "AB", [[0, 2], [3, 0]], edge_data={"p_value": [0.01], "rule": ["collider"]}, meta={"seed": 3})
+    g = CausalGraph(
+        "DAG", "AB", [[0, 2], [3, 0]], edge_data={"p_value": [0.01], "rule": ["collider"]}, meta={"seed": 3}
+    )
     back = CausalGraph.from_json(g.with_node_data("A", role="context").to_json(indent=2))
     assert back.edges[0].data == {"p_value": 0.01, "rule": "collider"}
     assert back.node_data["A"]["role"] == "context"

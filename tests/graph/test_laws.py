@@ -103,7 +103,9 @@ def test_algorithms_do_not_depend_on_the_order_of_nodes(g, random):
     assert other.to_cpdag().equals(g.to_cpdag(), ignore_order=True)
     for node in g.nodes:
         assert set(other.ancestors(node)) == set(g.ancestors(node))
-        assert set(other.to_cpdag().possible_descendants(node)) == set(g.to_cpdag().possible_descendants(node))
+        assert set(other.to_cpdag().possible_descendants(node)) == set(
+            g.to_cpdag().possible_descendants(node)
+        )
 
 
 @given(dags())
@@ -121,7 +123,11 @@ def test_separation_is_symmetric_and_that_of_networkx(g, data):
     x, y, z = ([n for n, side in zip(g.nodes, sides, strict=True) if side == s] for s in "xyz")
     if not x or not y:
         return
-    assert g.separated(x, y, z) == g.separated(y, x, z) == nx.is_d_separator(g.to_networkx(), set(x), set(y), set(z))
+    assert (
+        g.separated(x, y, z)
+        == g.separated(y, x, z)
+        == nx.is_d_separator(g.to_networkx(), set(x), set(y), set(z))
+    )
 
 
 @given(admgs(max_nodes=5), st.data())
@@ -147,7 +153,9 @@ def test_edges_edits_and_data_stay_aligned(g):
     before = {(e.u, e.v): e.data["strength"] for e in labelled.edges}
     for e in labelled.edges[:2]:
         smaller = labelled.without_edge(e.u, e.v)
-        assert {(f.u, f.v): f.data["strength"] for f in smaller.edges} == {k: v for k, v in before.items() if k != (e.u, e.v)}
+        assert {(f.u, f.v): f.data["strength"] for f in smaller.edges} == {
+            k: v for k, v in before.items() if k != (e.u, e.v)
+        }
         assert smaller.with_edge(e.u, e.v) == labelled
     turned = labelled.reorder(g.nodes[::-1])
     assert {(e.u, e.v): e.data["strength"] for e in turned.edges} == before
@@ -177,7 +185,28 @@ def test_any_text_gives_a_graph_or_an_error_of_ours(text):
             pass
 
 
-GLYPHS = ["->", "<-", "--", "<->", "@-@", "@->", "{", "}", "dag", "digraph", "[", "]", "A", "B", '"', ";", "\n", "pos=", "\\", "o-o"]
+GLYPHS = [
+    "->",
+    "<-",
+    "--",
+    "<->",
+    "@-@",
+    "@->",
+    "{",
+    "}",
+    "dag",
+    "digraph",
+    "[",
+    "]",
+    "A",
+    "B",
+    '"',
+    ";",
+    "\n",
+    "pos=",
+    "\\",
+    "o-o",
+]
 
 
 @given(st.lists(st.sampled_from(GLYPHS), max_size=14).map(" ".join))
@@ -193,7 +222,9 @@ def test_almost_valid_text_gives_a_graph_or_an_error_of_ours(text):
             pass
 
 
-@given(st.integers(1, 30), st.floats(0, 4), st.integers(0, 1000), st.sampled_from(["erdos_renyi", "scale_free"]))
+@given(
+    st.integers(1, 30), st.floats(0, 4), st.integers(0, 1000), st.sampled_from(["erdos_renyi", "scale_free"])
+)
 def test_random_dags_are_dags_and_repeat(d, degree, seed, model):
     degree = min(degree, d - 1)
     g = random_dag(d, expected_degree=degree, model=model, rng=seed)

@@ -115,7 +115,11 @@ def consistent_extensions(pattern, dags):
     for g in dags:
         same = np.array_equal(g.marks > 0, marks > 0)
         arrows = (marks == Mark.ARROW) & (marks.T == Mark.TAIL)
-        if same and (g.marks[arrows] == Mark.ARROW).all() and not _classes.new_colliders(pattern, g._parent_masks):
+        if (
+            same
+            and (g.marks[arrows] == Mark.ARROW).all()
+            and not _classes.new_colliders(pattern, g._parent_masks)
+        ):
             yield g
 
 
@@ -175,7 +179,10 @@ def latent_projection(dag, hidden):
     for i, a in enumerate(seen):
         for j, b in enumerate(seen):
             reach = set(peer.successors(a)) | {
-                x for h in set(peer.successors(a)) & set(hidden) for m in nx.descendants(through, h) | {h} for x in peer[m]
+                x
+                for h in set(peer.successors(a)) & set(hidden)
+                for m in nx.descendants(through, h) | {h}
+                for x in peer[m]
             }
             directed[i, j] = b in reach
     for h in hidden:

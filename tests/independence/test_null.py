@@ -37,7 +37,8 @@ def test_two_copies_of_each_weight_have_a_closed_form(weights, factor):
     q = factor * 2 * w.sum()
     with mpmath.workdps(60):
         exact = mpmath.fsum(
-            mpmath.exp(-q / (2 * mpmath.mpf(a))) * mpmath.fprod(mpmath.mpf(a) / (mpmath.mpf(a) - b) for b in w if b != a)
+            mpmath.exp(-q / (2 * mpmath.mpf(a)))
+            * mpmath.fprod(mpmath.mpf(a) / (mpmath.mpf(a) - b) for b in w if b != a)
             for a in w
         )
     p, _ = weighted_chi_square_tail(q, np.repeat(w, 2))

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from causalkit.independence import Delta, Gamma, Gaussian, KCI, Spectral, center_gram, kci_test
+from causalkit.independence import KCI, Delta, Gamma, Gaussian, Spectral, center_gram, kci_test
 from causalkit.independence._gaussian_process import fit_gaussian_process, principal_targets
 from causalkit.independence._regression import residual_maker
 from tests.conftest import SHARED
@@ -114,7 +114,9 @@ def test_marginal_likelihood_is_minimised_at_least_as_well(case):
         assert fit.objective <= record["nlml_end"] + 0.01
 
 
-@pytest.mark.parametrize("case", [c for c in B if c["id"] in ("B_01", "B_02", "B_06", "B_08")], ids=lambda c: c["id"])
+@pytest.mark.parametrize(
+    "case", [c for c in B if c["id"] in ("B_01", "B_02", "B_06", "B_08")], ids=lambda c: c["id"]
+)
 def test_conditional_with_learned_widths(case):
     x, y, z = columns(B_ARRAYS, case, "xyz")
     expected = case["results"]["t_gp"]

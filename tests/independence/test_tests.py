@@ -6,17 +6,23 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from causalkit.exceptions import ConstantColumnWarning, DataError, NodeNotFoundError, ParameterError, SmallSampleWarning
+from causalkit.exceptions import (
+    ConstantColumnWarning,
+    DataError,
+    NodeNotFoundError,
+    ParameterError,
+    SmallSampleWarning,
+)
 from causalkit.graph import CausalGraph
 from causalkit.independence import (
     KCI,
-    CITest,
     ChiSquare,
+    CITest,
     Delta,
     DSeparation,
     FisherZ,
-    GSquare,
     Gaussian,
+    GSquare,
     Linear,
     Permutation,
     chi_square_test,
@@ -36,11 +42,15 @@ DOMAIN = np.repeat(["a", "b", "c", "d"], N // 4)
 DATA = np.column_stack([X, Y, Z, RNG.normal(size=N)])
 
 
-@pytest.mark.parametrize("options", [{}, {"ridge": 1e-3}, {"width": "median"}, {"null": "spectral"}, {"width": 0.7}])
+@pytest.mark.parametrize(
+    "options", [{}, {"ridge": 1e-3}, {"width": "median"}, {"null": "spectral"}, {"width": 0.7}]
+)
 @pytest.mark.parametrize("z", [None, Z, np.column_stack([Z, DATA[:, 3]])])
 class TestSymmetryAndScale:
     def test_swapping_x_and_y_changes_nothing(self, options, z):
-        assert kci_test(X, Y, z, **options).p_value == pytest.approx(kci_test(Y, X, z, **options).p_value, rel=1e-9)
+        assert kci_test(X, Y, z, **options).p_value == pytest.approx(
+            kci_test(Y, X, z, **options).p_value, rel=1e-9
+        )
 
     def test_affine_scaling_changes_nothing(self, options, z):
         scaled = None if z is None else -3.0 * np.asarray(z) + 7
@@ -56,7 +66,9 @@ class TestSymmetryAndScale:
 
 def test_the_original_form_depends_on_which_variable_is_called_x():
     options = {"symmetric": False, "ridge": 1e-3}
-    assert kci_test(X, Y, Z, **options).p_value != pytest.approx(kci_test(Y, X, Z, **options).p_value, rel=1e-6)
+    assert kci_test(X, Y, Z, **options).p_value != pytest.approx(
+        kci_test(Y, X, Z, **options).p_value, rel=1e-6
+    )
 
 
 def test_order_and_batches_of_conditioning_sets_change_nothing():
@@ -201,7 +213,9 @@ class TestContingency:
         data = np.column_stack([self.x, self.y, self.z])
         for name, test in (("chisq", ChiSquare()), ("gsq", GSquare())):
             for given in [(), (2,)]:
-                assert test.fit(data)(0, 1, given).p_value == pytest.approx(CIT(data, name)(0, 1, list(given)), rel=1e-8)
+                assert test.fit(data)(0, 1, given).p_value == pytest.approx(
+                    CIT(data, name)(0, 1, list(given)), rel=1e-8
+                )
 
     def test_levels_that_a_stratum_never_shows_cost_no_freedom(self):
         x = np.r_[np.tile([0, 1], 20), np.tile([2, 3], 20)]
@@ -243,7 +257,15 @@ class TestInput:
 
     @pytest.mark.parametrize(
         "options",
-        [{"width": 0}, {"width": "huge"}, {"ridge": -1}, {"ridge": "big"}, {"null": "normal"}, {"shared": 1.0}, {"time_width": 0}],
+        [
+            {"width": 0},
+            {"width": "huge"},
+            {"ridge": -1},
+            {"ridge": "big"},
+            {"null": "normal"},
+            {"shared": 1.0},
+            {"time_width": 0},
+        ],
     )
     def test_parameters(self, options):
         with pytest.raises(ParameterError, match=next(iter(options))):

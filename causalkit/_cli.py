@@ -1,0 +1,255 @@
+"""The command line: ``causalkit discover data.csv --context year --out results/``.
+
+A thin layer over `causalkit.discovery`: it reads a table, runs CD-NOD (or PC without a context), prints why each arrow stands and
+writes the graph, the edges and a picture of the driving forces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from causalkit import __version__
+from causalkit.exceptions import CausalKitError, CausalKitWarning, DataError, MissingDependencyError
+
+MIN_ROWS = 20
+EDGE_COLUMNS = ("from", "edge", "to", "rule", "p_value", "statistic", "source", "note")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit status, 2 for an error that the user can mend."""
+    options = _parser().parse_args(arguments)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", CausalKitWarning)
+            discover(options)
+        for warning in {str(w.message): w for w in caught}:
+            print(f"note: {warning}", file=sys.stderr)
+    except CausalKitError as error:
+        print(f"causalkit: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("causalkit: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="causalkit", description="Causal discovery from data whose mechanisms change."
+    )
+    parser.add_argument("--version", action="version", version=f"causalkit {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "discover", help="find a causal graph, changing mechanisms and their driving forces"
+    )
+    run.add_argument("data", type=Path, help="CSV or Parquet file with one row per observation and a header")
+    run.add_argument(
+        "--context",
+        action="append",
+        metavar="COLUMN",
+        help="column that says when or where (repeatable); default: row number",
+    )
+    run.add_argument("--no-context", action="store_true", help="assume that nothing changes: run PC")
+    run.add_argument(
+        "--ci-test",
+        default="kci",
+        metavar="TEST",
+        help="kci, fisher_z, g_square or chi_square (default: kci)",
+    )
+    run.add_argument("--alpha", type=float, default=0.05, help="level of the tests (default: 0.05)")
+    run.add_argument(
+        "--max-cond-size", type=int, metavar="K", help="largest conditioning set (default: no limit)"
+    )
+    run.add_argument(
+        "--categorical",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="read a numbered column as labels (repeatable)",
+    )
+    run.add_argument(
+        "--time", action="append", default=[], metavar="COLUMN", help="read a column as time (repeatable)"
+    )
+    run.add_argument(
+        "--drop", action="append", default=[], metavar="COLUMN", help="leave a column out (repeatable)"
+    )
+    run.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results"),
+        metavar="FOLDER",
+        help="where to write (default: results)",
+    )
+    run.add_argument("--quiet", action="store_true", help="no progress bar")
+    return parser
+
+
+# -- the run ---------------------------------------------------------------------------------------------------------------
+
+
+def discover(options: argparse.Namespace) -> None:
+    """Read, search, print and write."""
+    frame = read_frame(options)
+    model = fit(frame, options)
+    rows = edge_rows(model.graph_)
+    print(
+        f"\n{len(frame)} rows, {model.n_tests_} tests at alpha = {options.alpha:g} with {options.ci_test}\n"
+    )
+    print(format_table(rows))
+    print_changes(model)
+    for path in write_results(model, frame, rows, options):
+        print(f"wrote {path}")
+
+
+def read_frame(options: argparse.Namespace) -> Any:
+    """Read the file and check what a search cannot use."""
+    try:
+        import pandas as pd
+    except ImportError:
+        raise MissingDependencyError("reading tables needs pandas: pip install 'causalkit[frames]'") from None
+    frame = _read_file(options.data, pd)
+    columns = list(frame.columns)
+    for name in (*(options.context or []), *options.categorical, *options.time, *options.drop):
+        if name not in columns:
+            raise DataError(
+                f"{options.data} has no column {name!r}; its columns are {', '.join(map(str, columns))}"
+            )
+    frame = frame.drop(columns=options.drop)
+    if len(frame) < MIN_ROWS:
+        raise DataError(
+            f"{options.data} has {len(frame)} rows; at least {MIN_ROWS} are needed, and some hundreds to see anything"
+        )
+    for name in frame.columns:
+        frame[name] = _read_dates(frame[name], pd)
+        if (
+            frame[name].notna().all()
+            and (frame[name] == frame[name].iloc[0]).all()
+            and name not in (options.context or [])
+        ):
+            raise DataError(
+                f"column {name!r} has the same value in all rows; leave it out with --drop {name}"
+            )
+    return frame
+
+
+def _read_file(path: Path, pd: Any) -> Any:
+    if not path.is_file():
+        raise DataError(f"there is no file {str(path)!r}; looked in {Path.cwd()}")
+    try:
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except (ValueError, OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} cannot be read as {'Parquet' if path.suffix == '.parquet' else 'CSV'}: {error}"
+        ) from None
+
+
+def _read_dates(column: Any, pd: Any) -> Any:
+    """Read text such as 1959-03-31 as dates; leave everything else."""
+    if (
+        not pd.api.types.is_string_dtype(column)
+        or not column.astype(str).str.match(r"\d{4}-\d{2}(-\d{2})?").all()
+    ):
+        return column
+    dates = pd.to_datetime(column, errors="coerce")
+    return column if dates.isna().any() else dates
+
+
+def fit(frame: Any, options: argparse.Namespace) -> Any:
+    """Run CD-NOD, or PC if nothing is said to change."""
+    from causalkit.discovery import CDNOD, PC
+
+    types = dict.fromkeys(options.categorical, "categorical") | dict.fromkeys(options.time, "time")
+    common = {
+        "ci_test": options.ci_test,
+        "alpha": options.alpha,
+        "max_cond_size": options.max_cond_size,
+        "column_types": types or None,
+        "verbose": 0 if options.quiet else 1,
+    }
+    if options.no_context:
+        return PC(**common).fit(frame)
+    return CDNOD(**common).fit(frame, context=options.context)
+
+
+# -- output ------------------------------------------------------------------------------------------------------------------
+
+
+def edge_rows(graph: Any) -> list[dict[str, Any]]:
+    """Return one row per edge with the columns of ``edges.csv``."""
+    rows = []
+    for edge in graph.edges:
+        known = {name: edge.data.get(name) for name in EDGE_COLUMNS if name in edge.data}
+        rows.append({"from": edge.u, "edge": graph.edge_between(edge.u, edge.v), "to": edge.v, **known})
+    return rows
+
+
+def format_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Lay the edges out for reading: what points where, and why."""
+    if not rows:
+        return "no edges: all variables look independent"
+    lines = [("edge", "p-value", "why")]
+    for row in rows:
+        p = row.get("p_value")
+        why = row.get("note") or "direction not determined by the data"
+        lines.append(
+            (
+                f"{row['from']} {row['edge']} {row['to']}",
+                "" if p is None else f"{p:.2g}",
+                f"{row.get('rule') or '-'}: {why}",
+            )
+        )
+    widths = [max(len(line[k]) for line in lines) for k in (0, 1)]
+    lines.insert(1, ("-" * widths[0], "-" * widths[1], "-" * 40))
+    return "\n".join(f"{a:{widths[0]}}  {b:>{widths[1]}}  {c}" for a, b, c in lines)
+
+
+def print_changes(model: Any) -> None:
+    """Print which mechanisms change, what Phase III saw, and what contradicted what."""
+    if hasattr(model, "changing_"):
+        contexts = ", ".join(model.context_names_)
+        print(f"\nmechanisms that change with {contexts}: {', '.join(model.changing_) or 'none'}")
+    for hypothesis in getattr(model, "hypotheses_", ()):
+        causes = ", ".join(hypothesis.causes)
+        print(f"  {causes} -> {hypothesis.effect}? score {hypothesis.score:.3g}: {hypothesis.decision}")
+    for conflict in model.conflicts_:
+        print(f"conflict: {conflict}")
+    print(f"the graph is of kind {model.graph_.kind}; p-value is that of the weakest test for an edge\n")
+
+
+def write_results(
+    model: Any, frame: Any, rows: Sequence[dict[str, Any]], options: argparse.Namespace
+) -> list[Path]:
+    """Write graph.svg, graph.json, edges.csv and, if something changes, driving_forces.png."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    written = [options.out / name for name in ("graph.svg", "graph.json", "edges.csv")]
+    written[0].write_text(standalone(model.graph_.to_svg()), encoding="utf-8")
+    written[1].write_text(model.graph_.to_json(indent=2), encoding="utf-8")
+    with written[2].open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, EDGE_COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    if getattr(model, "driving_forces_", None):
+        written.append(options.out / "driving_forces.png")
+        _save_forces(model, frame, written[-1])
+    return written
+
+
+def standalone(svg: str) -> str:
+    """Give a drawing its own colours, for a file outside a page."""
+    return svg.replace("color:currentColor", "color:#222222;background:#ffffff", 1)
+
+
+def _save_forces(model: Any, frame: Any, path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    first = model.context_names_[0]
+    figure = model.plot_driving_forces(frame[first].to_numpy() if first in frame else None)
+    figure.savefig(path, dpi=150)
