@@ -18,11 +18,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from causalkit._version import __version__
+
 if TYPE_CHECKING:
     from causalkit import discovery, evaluation, exceptions, graph, independence
     from causalkit.graph import BackgroundKnowledge, CausalGraph, Edge, GraphKind, Mark
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BackgroundKnowledge",
@@ -30,6 +30,7 @@ __all__ = [
     "Edge",
     "GraphKind",
     "Mark",
+    "__version__",
     "discovery",
     "evaluation",
     "exceptions",
@@ -51,4 +52,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return sorted(__all__)

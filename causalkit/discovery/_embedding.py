@@ -41,7 +41,7 @@ __all__ = ["dependence_score", "gaussian_gram", "mechanism_gram"]
 Form: TypeAlias = Literal["tensor", "l2"]
 Normalization: TypeAlias = Literal["none", "trace", "alignment"]
 
-TIE = 1e-12
+TIE = 1e-10
 
 
 def mechanism_gram(

@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-import causalkit
 from causalkit._validation import ColumnTypes, Table, check_between, check_count
+from causalkit._version import __version__
 from causalkit.discovery._orientation import Orienter, Receipt
 from causalkit.discovery._skeleton import Skeleton, SkeletonSearch
 from causalkit.discovery._tests_table import TestTable
@@ -163,7 +163,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
             "max_cond_size": self.max_cond_size,
             "n_rows": table.n_rows,
             "n_tests": len(skeleton.records),
-            "version": causalkit.__version__,
+            "version": __version__,
             **extra,
         }
 

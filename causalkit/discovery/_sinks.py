@@ -125,10 +125,10 @@ class SinkSearch:
         if not self._admissible(v):
             return "it would close a cycle or make a new collider"
         rival = min(rivals)
+        if abs(rival - scores[v]) <= max(self.scorer.margin, TIE) * (abs(rival) + abs(scores[v])):
+            return f"abstained: scores {scores[v]:.3g} and {rival:.3g} are too close"
         if rival < scores[v]:
             return f"a neighbour is better ({rival:.3g} against {scores[v]:.3g})"
-        if rival - scores[v] <= max(self.scorer.margin, TIE) * (abs(rival) + abs(scores[v])):
-            return f"abstained: scores {scores[v]:.3g} and {rival:.3g} are too close"
         return ""
 
     def _admissible(self, sink: int) -> bool:

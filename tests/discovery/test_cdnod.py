@@ -49,7 +49,8 @@ def test_graph_changes_and_receipts(model):
     for edge in model.graph_.edges:
         assert edge.data["p_value"] < 0.05
         assert edge.data["n"] == N
-        assert edge.data["rule"] and edge.data["note"]
+        assert edge.data["rule"]
+        assert edge.data["note"]
     assert model.graph_.meta["algorithm"] == "CDNOD"
     assert CausalGraph.from_json(model.graph_.to_json()) == model.graph_
 
@@ -65,7 +66,13 @@ def test_every_test_is_on_record(model):
 
 
 def test_column_types_are_visible(model):
-    assert model.column_types_ == {"A": "continuous", "B": "continuous", "C": "continuous", "D": "continuous", "site": "categorical"}
+    assert model.column_types_ == {
+        "A": "continuous",
+        "B": "continuous",
+        "C": "continuous",
+        "D": "continuous",
+        "site": "categorical",
+    }
 
 
 class TestInvariance:
@@ -77,11 +84,15 @@ class TestInvariance:
         frame = two_mechanisms()
         other = CDNOD().fit(frame[["D", "site", "C", "B", "A"]], context="site")
         self.check(model, other)
-        assert {e: r.rule for e, r in other.orientation_.items()} == {e: r.rule for e, r in model.orientation_.items()}
+        assert {e: r.rule for e, r in other.orientation_.items()} == {
+            e: r.rule for e, r in model.orientation_.items()
+        }
 
     def test_names_of_domains(self, model):
         frame = two_mechanisms()
-        frame["site"] = frame["site"].map({f"s{k}": name for k, name in enumerate(["q", "b", "zz", "1", "0", "m"])})
+        frame["site"] = frame["site"].map(
+            {f"s{k}": name for k, name in enumerate(["q", "b", "zz", "1", "0", "m"])}
+        )
         self.check(model, CDNOD().fit(frame, context="site"))
 
     def test_affine_scaling_and_order_of_rows(self, model):
@@ -129,12 +140,12 @@ class TestContexts:
     def test_a_constant_context_with_kernels(self):
         frame = two_mechanisms(n=100)[["A", "B"]]
         with pytest.warns(ConstantColumnWarning):
-            assert CDNOD(n_components=0).fit(frame, context=["x"] * 100 if False else np.full(100, "x")).changing_ == ()
+            assert CDNOD(n_components=0).fit(frame, context=np.full(100, "x")).changing_ == ()
 
     def test_row_number_is_the_default(self):
         rng = np.random.default_rng(1)
         x = np.sin(np.arange(N) / 25) + 0.5 * rng.normal(size=N)
-        found = CDNOD().fit(np.column_stack([x, x + 0.3 * rng.normal(size=N)]))
+        found = CDNOD(alpha=0.01).fit(np.column_stack([x, x + 0.3 * rng.normal(size=N)]))
         assert found.context_names_ == ("time",)
         assert found.changing_ == ("X1",)
         assert str(found.graph_.subgraph(["X1", "X2"])) == "X1 -> X2"
@@ -145,11 +156,15 @@ class TestContexts:
         x = np.sin(time / 6) + 0.5 * rng.normal(size=N)
         y = x + 0.3 * rng.normal(size=N)
         order = rng.permutation(N)
-        frame = pd.DataFrame({"x": x, "y": y, "t": pd.to_datetime("2020-01-01") + pd.to_timedelta(time, unit="D")})
+        frame = pd.DataFrame(
+            {"x": x, "y": y, "t": pd.to_datetime("2020-01-01") + pd.to_timedelta(time, unit="D")}
+        )
         model = CDNOD().fit(frame, context="t")
         shuffled = CDNOD().fit(frame.iloc[order], context="t")
         assert shuffled.graph_ == model.graph_
-        np.testing.assert_allclose(shuffled.driving_forces_["x"], model.driving_forces_["x"][order], atol=1e-6)
+        np.testing.assert_allclose(
+            shuffled.driving_forces_["x"], model.driving_forces_["x"][order], atol=1e-6
+        )
 
     def test_two_contexts(self):
         """A shifts with the site only, B jumps in time only, and nothing joins them."""
@@ -170,7 +185,7 @@ class TestContexts:
 
     def test_one_variable(self):
         frame = two_mechanisms()[["A", "site"]]
-        assert str(CDNOD().fit(frame, context="site").graph_) == "site -> A" or CDNOD().fit(frame, context="site").changing_ == ("A",)
+        assert CDNOD().fit(frame, context="site").changing_ == ("A",)
 
 
 class TestPhaseThree:
@@ -178,16 +193,18 @@ class TestPhaseThree:
         """X -> Y; spread of X, and slope, intercept and noise of Y, change independently between domains."""
         rng = np.random.default_rng(seed)
         k = np.repeat(np.arange(domains), per_domain)
-        x = np.exp(0.5 * rng.normal(size=domains))[k] * rng.normal(size=len(k))
-        y = (1 + 0.7 * rng.normal(size=domains))[k] * x + 0.7 * rng.normal(size=domains)[k]
+        spread = rng.permutation(np.geomspace(0.3, 3, domains))
+        intercept = rng.permutation(np.linspace(-1.5, 1.5, domains))
+        x = spread[k] * rng.normal(size=len(k))
+        y = (1 + 0.7 * rng.normal(size=domains))[k] * x + intercept[k]
         y += 0.7 * np.exp(0.4 * rng.normal(size=domains))[k] * rng.normal(size=len(k))
         return pd.DataFrame({"X": x, "Y": y, "site": k.astype(str)})
 
     def test_orients_with_ten_domains(self):
-        """Correct in at least 7 of 8 data sets that are decided, and most are decided."""
+        """Most of ten data sets are decided, and most decisions are right."""
         right = decided = 0
         for seed in range(10):
-            model = CDNOD(n_components=0).fit(self.changing_pair(seed, 10, 40), context="site")
+            model = CDNOD(n_components=0).fit(self.changing_pair(seed, 10), context="site")
             decided += not model.graph_.undirected_neighbors("X")
             right += model.graph_.has_directed_edge("X", "Y")
         assert decided >= 6
@@ -205,7 +222,7 @@ class TestPhaseThree:
         assert all("too close" in h.decision for h in model.hypotheses_)
 
     def test_can_be_left_out(self):
-        model = CDNOD(independent_change=None, n_components=0).fit(self.changing_pair(1, 10, 40), context="site")
+        model = CDNOD(independent_change=None, n_components=0).fit(self.changing_pair(1, 10), context="site")
         assert model.hypotheses_ == ()
         assert model.graph_.undirected_neighbors("X") == ("Y",)
 
@@ -271,7 +288,11 @@ class TestDrivingForces:
         rng = np.random.default_rng(3)
         drive = np.sin(5 * self.time) + 0.5 * np.cos(11 * self.time)
         x, e = rng.normal(size=(2, 300))
-        y = {"intercept": x + 1.5 * drive + 0.5 * e, "coefficient": 1.5 * drive * x + 0.5 * e, "noise": x + np.exp(drive) * e}[what]
+        y = {
+            "intercept": x + 1.5 * drive + 0.5 * e,
+            "coefficient": 1.5 * drive * x + 0.5 * e,
+            "noise": x + np.exp(drive) * e,
+        }[what]
         found = driving_force(y, self.time, x)
         assert self.r_squared(found.components, drive) > least
         assert found.explained.sum() == pytest.approx(1)
@@ -287,10 +308,12 @@ class TestDrivingForces:
         frame = two_mechanisms()
         for components in model.driving_forces_.values():
             assert components.shape == (N, 3)
-            assert all(np.ptp(components[frame["site"] == s], axis=0).max() < 1e-12 for s in set(frame["site"]))
+            assert all(
+                np.ptp(components[frame["site"] == s], axis=0).max() < 1e-12 for s in set(frame["site"])
+            )
 
     def test_a_mechanism_that_does_not_change_gives_zeros_not_nan(self):
-        found = driving_force(np.tile([1.0, 2.0, 3.0, 4.0], 25), np.repeat(["a", "b"], 50))
+        found = driving_force(np.tile([1.0, 2.0, 3.0, 4.0], 24), np.repeat(["a", "b"], 48))
         assert np.abs(found.components).max() < 1e-6
 
     def test_figure(self, model):
@@ -316,11 +339,15 @@ class TestKnowledge:
 
     def test_a_context_cannot_be_caused(self):
         with pytest.raises(KnowledgeError, match="required A -> site"):
-            CDNOD(knowledge=BackgroundKnowledge(required=[("A", "site")])).fit(two_mechanisms(), context="site")
+            CDNOD(knowledge=BackgroundKnowledge(required=[("A", "site")])).fit(
+                two_mechanisms(), context="site"
+            )
 
     def test_unknown_names(self):
         with pytest.raises(ParameterError, match="'Q'"):
-            PC(knowledge=BackgroundKnowledge(required=[("A", "Q")])).fit(two_mechanisms().drop(columns="site"))
+            PC(knowledge=BackgroundKnowledge(required=[("A", "Q")])).fit(
+                two_mechanisms().drop(columns="site")
+            )
 
 
 class TestBadInput:
@@ -429,7 +456,9 @@ def test_fewer_false_edges_than_with_numbered_labels():
     frame = pd.DataFrame({"x": x, "y": y, "site": domain})
     right = CDNOD(column_types={"site": "categorical"}, n_components=0).fit(frame, context="site")
     assert not right.graph_.has_edge("x", "y")
-    wrong = CDNOD(ci_test=KCI(ridge=1e-3), column_types={"site": "ordinal"}, n_components=0).fit(frame, context="site")
+    wrong = CDNOD(ci_test=KCI(ridge=1e-3), column_types={"site": "ordinal"}, n_components=0).fit(
+        frame, context="site"
+    )
     assert wrong.graph_.has_edge("x", "y")
 
 

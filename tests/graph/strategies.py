@@ -45,7 +45,7 @@ def any_graphs(draw, max_nodes=6, names=None):
     dag = draw(dags(max_nodes, names))
     if kind in (GraphKind.CPDAG, GraphKind.MPDAG):
         return dag.to_cpdag().with_kind(kind)
-    if kind in (GraphKind.UG,):
+    if kind is GraphKind.UG:
         return CausalGraph(kind, dag.nodes, np.where(dag.marks > 0, Mark.TAIL, 0))
     if kind is GraphKind.PAG:
         circled = np.where((dag.marks == Mark.TAIL), Mark.CIRCLE, dag.marks)

@@ -1,0 +1,136 @@
+"""The command line: what it prints and writes, and what it says about files that it cannot use."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from causalkit import CausalGraph
+from causalkit._cli import main
+from tests.discovery.test_cdnod import two_mechanisms
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "data.csv"
+    two_mechanisms(n=150).to_csv(path, index=False)
+    return path
+
+
+def run(path, *options):
+    return main(["discover", str(path), "--quiet", *options])
+
+
+def test_discover_prints_and_writes(table, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(table, "--context", "site", "--out", str(out)) == 0
+    printed = capsys.readouterr().out
+    assert "mechanisms that change with site: A" in printed
+    assert "site -> A" in printed
+    assert "context: site is a context" in printed
+    graph = CausalGraph.from_json((out / "graph.json").read_text())
+    assert graph.kind == "MPDAG"
+    assert (out / "graph.svg").read_text().startswith("<svg")
+    assert (out / "driving_forces.png").stat().st_size > 5000
+    with (out / "edges.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == graph.n_edges
+    assert set(rows[0]) == {"from", "edge", "to", "rule", "p_value", "statistic", "source", "note"}
+
+
+def test_parquet_dates_and_numbered_labels(tmp_path, capsys):
+    frame = two_mechanisms(n=120)[["A", "B", "site"]]
+    frame["site"] = frame["site"].str[1:].astype(int)
+    path = tmp_path / "data.parquet"
+    frame.to_parquet(path)
+    assert run(path, "--context", "site", "--categorical", "site", "--out", str(tmp_path)) == 0
+    assert capsys.readouterr().err == ""
+    dated = frame.drop(columns="site").assign(
+        day=pd.date_range("2001-01-01", periods=120).strftime("%Y-%m-%d")
+    )
+    dated.to_csv(tmp_path / "dated.csv", index=False)
+    assert run(tmp_path / "dated.csv", "--context", "day", "--out", str(tmp_path)) == 0
+    assert json.loads((tmp_path / "graph.json").read_text())["meta"]["column_types"]["day"] == "time"
+
+
+def test_undeclared_numbers_of_domains_are_noted(tmp_path, capsys):
+    frame = two_mechanisms(n=120)[["A", "site"]]
+    frame["site"] = frame["site"].str[1:].astype(int)
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    assert run(tmp_path / "data.csv", "--context", "site", "--out", str(tmp_path)) == 0
+    assert "declare column_types" in capsys.readouterr().err
+
+
+def test_without_context(table, tmp_path, capsys):
+    assert run(table, "--drop", "site", "--no-context", "--ci-test", "fisher_z", "--out", str(tmp_path)) == 0
+    assert "mechanisms that change" not in capsys.readouterr().out
+    assert not (tmp_path / "driving_forces.png").exists()
+
+
+def broken(tmp_path, change):
+    frame = two_mechanisms(n=60)
+    path = tmp_path / "bad.csv"
+    change(frame).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda f: f, ["--context", "year"], "has no column 'year'; its columns are A, B, C, D, site"),
+        (
+            lambda f: f.assign(A=[*f["A"][:-1].astype(str), "n.a.!"]),
+            ["--context", "site"],
+            "column 'A' mixes numbers and text ('n.a.!'",
+        ),
+        (
+            lambda f: f.assign(B=f["B"].where(f.index != 7)),
+            ["--context", "site"],
+            "'B' has 1 missing values (NaN), in row 7",
+        ),
+        (
+            lambda f: f.assign(B=3.5),
+            ["--context", "site"],
+            "column 'B' has the same value in all rows; leave it out with --drop B",
+        ),
+        (lambda f: f[:19], ["--context", "site"], "has 19 rows; at least 20"),
+        (lambda f: f, ["--alpha", "2"], "alpha must be a number"),
+        (lambda f: f, ["--ci-test", "fisherz"], "known tests are"),
+        (lambda f: f, ["--context", "site", "--ci-test", "fisher_z"], "holds labels"),
+    ],
+)
+def test_errors_are_clear_and_short(tmp_path, capsys, change, options, message):
+    assert run(broken(tmp_path, change), "--out", str(tmp_path / "out"), *options) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_missing_and_unreadable_files(tmp_path, capsys):
+    assert run(tmp_path / "nowhere.csv") == 2
+    assert "there is no file" in capsys.readouterr().err
+    (tmp_path / "binary.parquet").write_bytes(b"no parquet")
+    assert run(tmp_path / "binary.parquet") == 2
+    assert "cannot be read as Parquet" in capsys.readouterr().err
+    (tmp_path / "empty.csv").write_text("")
+    assert run(tmp_path / "empty.csv") == 2
+    assert "cannot be read as CSV" in capsys.readouterr().err
+
+
+def test_independent_columns_have_no_edges(tmp_path, capsys):
+    data = np.random.default_rng(4).normal(size=(80, 2))
+    pd.DataFrame(data, columns=["u", "v"]).to_csv(tmp_path / "d.csv", index=False)
+    assert run(tmp_path / "d.csv", "--alpha", "0.001", "--out", str(tmp_path)) == 0
+    assert "no edges" in capsys.readouterr().out
+
+
+def test_version_and_help(capsys):
+    for flag in ("--version", "--help"):
+        with pytest.raises(SystemExit) as stop:
+            main([flag])
+        assert stop.value.code == 0
+    assert "discover" in capsys.readouterr().out
