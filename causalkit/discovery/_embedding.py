@@ -133,7 +133,7 @@ def gaussian_gram(gram: Floats, bandwidth: float | Literal["median"] = "median")
     Returns
     -------
     numpy.ndarray, shape (m, m)
-        exp(-D / (2 bandwidth)); all ones if no embedding differs from another, which means that nothing changes.
+        The entries exp(-D / (2 bandwidth)); all ones if no embedding differs from another, so that nothing changes.
 
     Examples
     --------

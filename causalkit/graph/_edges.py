@@ -45,7 +45,7 @@ class Edge:
     u, v : str
         The two nodes. A directed edge is stored from its tail to its arrowhead.
     mark_u, mark_v : Mark
-        The mark at `u` and the mark at `v`.
+        The mark at ``u`` and the mark at ``v``.
     data : mapping, default={}
         Values of the graph's edge columns for this edge; missing values are left out.
 

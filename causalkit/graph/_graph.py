@@ -44,7 +44,8 @@ class CausalGraph(GraphQueries):
         Attributes of nodes: ``role`` ("system", "context", "latent" or "selection"), ``context_type`` ("time" or
         "domain"), ``lag`` (0 or negative), and free ones.
     edge_data : mapping of str to sequence, optional
-        Columns with one value per edge of :attr:`edges`; the allowed names are in `EdgeColumns`.
+        Columns with one value per edge of :attr:`edges`: ``p_value``, ``statistic``, ``strength``, ``ci_low``, ``ci_high``, ``n``,
+        ``confidence``, ``source``, ``rule``, ``estimand``, ``note``.
     meta : mapping, optional
         How the graph came about.
 

@@ -28,7 +28,7 @@ class FisherZ(FittedTest):
 
     Notes
     -----
-    The statistic is sqrt(n - |S| - 3) atanh(r), standard normal under independence of jointly Gaussian columns. If columns of S
+    The statistic is sqrt(n - q - 3) atanh(r) for q columns in S, standard normal under independence of jointly Gaussian columns. If columns of S
     are collinear, the redundant ones are dropped. If x or y is a linear function of S, nothing is left of it and p = 1.
 
     References

@@ -58,7 +58,7 @@ class KCI(FittedTest):
     width : float or {"empirical", "median", "learned"}, default="empirical"
         Width of the Gaussian kernels on standardised columns. ``"empirical"`` is the rule of the authors' code: without
         conditioning set .8 for n < 200, .5 for n < 1200 and .3 above, divided by the root of the number of columns of a
-        variable; with |Z| conditioning columns 1.2 for n <= 200, .6 for n < 1200 and .4 above, times the root of |Z|. A
+        variable; with q conditioning columns 1.2 for n <= 200, .6 for n < 1200 and .4 above, times the root of q. A
         number replaces these. ``"median"`` is the median distance of each set of columns. ``"learned"`` learns the widths on
         Z and the ridge by Gaussian-process marginal likelihood, at ten to a hundred times the cost.
     ridge : float or "loo", default="loo"
@@ -72,13 +72,13 @@ class KCI(FittedTest):
         Let the kernel of Z enter after the regressions, so that swapping X and Y changes nothing. ``False`` joins Z to X before, as
         the paper does.
     time_width : float, default=0.1
-        Width on standardised time when time is conditioned on and `ridge` is a number: narrow enough to follow the drift.
+        Width on standardised time when time is conditioned on and ``ridge`` is a number: narrow enough to follow the drift.
     shared : float, default=0.5
         When labels or time are conditioned on together with numbers: the share of the regression that is common to all
         contexts. 0 makes every context its own regression.
     column_types : mapping or sequence, optional
         Types of columns, ``"continuous"``, ``"categorical"``, ``"ordinal"`` or ``"time"``, by name or in order. By default category,
-        string and boolean columns are categorical, dates are time and the rest continuous; `table_` shows what was inferred.
+        string and boolean columns are categorical, dates are time and the rest continuous; ``table_`` shows what was inferred.
     random_state : int, numpy.random.Generator or None, default=0
         Seed of the permutation law. Every test has its own stream, so that the order of tests does not matter.
 
@@ -263,8 +263,18 @@ def kci_test(
         Two variables; several columns are one variable. Strings and booleans are labels.
     z : array_like, shape (n,) or (n, k), optional
         Conditioning variables.
-    width, ridge, null, symmetric, time_width, shared
-        As in :class:`KCI`.
+    width : float or {"empirical", "median", "learned"}, default="empirical"
+        Width of the Gaussian kernels, as in :class:`KCI`.
+    ridge : float or "loo", default="loo"
+        Ridge of the regression on z, as in :class:`KCI`.
+    null : {"gamma", "spectral", "permutation"} or null law, default="gamma"
+        Law of the statistic under independence.
+    symmetric : bool, default=True
+        Whether swapping x and y changes nothing; False is the form of the paper.
+    time_width : float, default=0.1
+        Width on standardised time if ``ridge`` is a number.
+    shared : float, default=0.5
+        Share of the regression that is common to all contexts, as in :class:`KCI`.
     z_types : sequence of str, optional
         Types of the columns of z: ``"continuous"``, ``"categorical"``, ``"ordinal"`` or ``"time"``. A numbered domain must be
         declared ``"categorical"``.

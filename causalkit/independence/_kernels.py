@@ -64,7 +64,7 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class Delta:
-    """Delta kernel for labels: 1 where all columns agree, `shared` elsewhere.
+    """Delta kernel for labels: 1 where all columns agree, ``shared`` elsewhere.
 
     Parameters
     ----------
