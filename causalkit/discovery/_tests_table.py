@@ -50,15 +50,38 @@ class TestTable:
         return iter(self.records)
 
     def of(self, x: str, y: str) -> TestTable:
-        """Return the tests of one pair of variables, in either order."""
+        """Return the tests of one pair of variables, in either order.
+
+        Parameters
+        ----------
+        x, y : str
+            Two variables.
+
+        Returns
+        -------
+        TestTable
+            Their tests.
+        """
         return TestTable(tuple(r for r in self.records if {r.x, r.y} == {x, y}))
 
     def to_dict(self) -> dict[str, list[Any]]:
-        """Return the table as columns."""
+        """Return the table as columns.
+
+        Returns
+        -------
+        dict of str to list
+            One list per column.
+        """
         return {name: [getattr(r, name) for r in self.records] for name in TestRecord._fields}
 
     def to_pandas(self) -> Any:
-        """Return the table as a pandas data frame; needs pandas."""
+        """Return the table as a pandas data frame; needs pandas.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per test.
+        """
         import pandas as pd
 
         return pd.DataFrame(self.to_dict())

@@ -227,7 +227,13 @@ class GraphReport:
     tail_common: Scores
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all numbers as a flat dictionary."""
+        """Return all numbers as a flat dictionary.
+
+        Returns
+        -------
+        dict of str to number
+            Counts, precision, recall and F1 of every score, and both distances.
+        """
         flat: dict[str, Any] = {"shd": self.shd, "shd_reversal_2": self.shd_reversal_2}
         for name in ("skeleton", "arrowhead", "tail", "arrowhead_common", "tail_common"):
             scores: Scores = getattr(self, name)

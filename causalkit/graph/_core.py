@@ -16,14 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from causalkit.exceptions import GraphError, NodeNotFoundError
 from causalkit.graph._bits import rows_to_masks
+from causalkit.graph._checks import MarkArray, check_marks, check_node_data, check_nodes, check_plane
 from causalkit.graph._edges import Columns, Edge, freeze_columns, make_edge, row, select
 from causalkit.graph._invariants import check_invariants
 from causalkit.graph._marks import GraphKind, Mark, as_kind
-
-MarkArray = NDArray[np.uint8]
-
-ROLES = ("system", "context", "latent", "selection")
-CONTEXT_TYPES = ("time", "domain")
 
 
 class GraphCore:
@@ -41,10 +37,10 @@ class GraphCore:
         meta: Mapping[str, Any] | None = None,
     ) -> None:
         self._kind = as_kind(kind)
-        self._nodes = _check_nodes(nodes)
-        self._marks = _check_marks(marks, len(self._nodes))
-        self._bidirected = _check_plane(bidirected, len(self._nodes), self._kind)
-        self._node_data = _check_node_data(node_data, self._nodes)
+        self._nodes = check_nodes(nodes)
+        self._marks = check_marks(marks, len(self._nodes))
+        self._bidirected = check_plane(bidirected, len(self._nodes), self._kind)
+        self._node_data = check_node_data(node_data, self._nodes)
         self._meta: Mapping[str, Any] = MappingProxyType(dict(meta or {}))
         self._edge_data = freeze_columns(edge_data, len(self._pairs) + len(self._bidirected_pairs))
         check_invariants(self)
@@ -127,7 +123,24 @@ class GraphCore:
         return {name: k for k, name in enumerate(self._nodes)}
 
     def index(self, node: str) -> int:
-        """Return the position of a node in :attr:`nodes`."""
+        """Return the position of a node in :attr:`nodes`.
+
+        Parameters
+        ----------
+        node : str
+            A node.
+
+        Returns
+        -------
+        int
+            Row and column of the node in :attr:`marks`.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B").index("B")
+        1
+        """
         try:
             return self._index[node]
         except (KeyError, TypeError):
@@ -241,7 +254,24 @@ class GraphCore:
         return type(self)(state.pop("kind"), state.pop("nodes"), state.pop("marks"), **state)
 
     def reorder(self, nodes: Iterable[str]) -> Self:
-        """Return the same graph with its nodes listed in another order."""
+        """Return the same graph with its nodes listed in another order.
+
+        Parameters
+        ----------
+        nodes : iterable of str
+            All nodes, in the new order.
+
+        Returns
+        -------
+        CausalGraph
+            The new graph.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B").reorder(["B", "A"]).nodes
+        ('B', 'A')
+        """
         order = tuple(nodes)
         if len(order) != self.n_nodes or set(order) != set(self._nodes):
             msg = f"the new order must list each of the {self.n_nodes} nodes once; got {order!r}"
@@ -249,7 +279,24 @@ class GraphCore:
         return self.subgraph(order)
 
     def subgraph(self, nodes: Iterable[str]) -> Self:
-        """Return the graph on some of the nodes, with the edges among them, in the order given."""
+        """Return the graph on some of the nodes, with the edges among them, in the order given.
+
+        Parameters
+        ----------
+        nodes : iterable of str
+            The nodes to keep.
+
+        Returns
+        -------
+        CausalGraph
+            The new graph; a subgraph of a CPDAG or MPDAG is a PDAG.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> print(CausalGraph.parse("A -> B; B -> C").subgraph(["C", "B"]))
+        C, B; B -> C
+        """
         keep = tuple(nodes)
         at = [self.index(name) for name in keep]
         plane = self._bidirected[np.ix_(at, at)] if self._kind is GraphKind.ADMG else None
@@ -272,7 +319,24 @@ class GraphCore:
         return self._kind not in (GraphKind.CPDAG, GraphKind.MPDAG)
 
     def relabel(self, names: Mapping[str, str]) -> Self:
-        """Return the same graph with some nodes renamed by ``{old: new}``."""
+        """Return the same graph with some nodes renamed by ``{old: new}``.
+
+        Parameters
+        ----------
+        names : mapping of str to str
+            New names for some nodes.
+
+        Returns
+        -------
+        CausalGraph
+            The new graph.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> print(CausalGraph.parse("A -> B").relabel({"A": "age"}))
+        age -> B
+        """
         for name in names:
             self.index(name)
         new = [names.get(name, name) for name in self._nodes]
@@ -280,7 +344,24 @@ class GraphCore:
         return self._copy(nodes=new, node_data=data)
 
     def with_kind(self, kind: GraphKind | str) -> Self:
-        """Return the same marks read as another kind; raises if they break a rule of that kind."""
+        """Return the same marks read as another kind; raises if they break a rule of that kind.
+
+        Parameters
+        ----------
+        kind : GraphKind or str
+            The new kind.
+
+        Returns
+        -------
+        CausalGraph
+            The new graph.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B").with_kind("MPDAG").kind.value
+        'MPDAG'
+        """
         target = as_kind(kind)
         marks, plane = _move_bidirected(self._marks, self._bidirected, to_plane=target is GraphKind.ADMG)
         order = {key: k for k, key in enumerate(_edge_keys(self._marks, self._bidirected))}
@@ -288,11 +369,47 @@ class GraphCore:
         return self._copy(kind=target, marks=marks, bidirected=plane, edge_data=select(self._edge_data, keep))
 
     def with_meta(self, **entries: Any) -> Self:
-        """Return the same graph with entries added to :attr:`meta`."""
+        """Return the same graph with entries added to :attr:`meta`.
+
+        Parameters
+        ----------
+        **entries
+            Values that JSON can hold.
+
+        Returns
+        -------
+        CausalGraph
+            The new graph.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B").with_meta(author="me").meta["author"]
+        'me'
+        """
         return self._copy(meta={**self._meta, **entries})
 
     def with_node_data(self, node: str, **attributes: Any) -> Self:
-        """Return the same graph with attributes of one node set, for example ``role="context"``."""
+        """Return the same graph with attributes of one node set, for example ``role="context"``.
+
+        Parameters
+        ----------
+        node : str
+            A node.
+        **attributes
+            For example ``role="context"``, ``lag=-1``, or free ones.
+
+        Returns
+        -------
+        CausalGraph
+            The new graph.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B").with_node_data("A", role="context").node_data["A"]["role"]
+        'context'
+        """
         self.index(node)
         merged = {**self._node_data.get(node, {}), **attributes}
         return self._copy(node_data={**self._node_data, node: merged})
@@ -333,7 +450,24 @@ class GraphCore:
         return self._with_structure(marks, self._bidirected)
 
     def without_edge(self, u: str, v: str) -> Self:
-        """Return a graph without any edge between two nodes; raises if there is none."""
+        """Return a graph without any edge between two nodes; raises if there is none.
+
+        Parameters
+        ----------
+        u, v : str
+            Two nodes.
+
+        Returns
+        -------
+        CausalGraph
+            The new graph; both edges of a bow are removed.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> print(CausalGraph.parse("A -> B").without_edge("A", "B"))
+        A; B
+        """
         i, j = self.index(u), self.index(v)
         if self._marks[i, j] == Mark.NONE and not self._bidirected[i, j]:
             msg = f"there is no edge between {u!r} and {v!r} to remove"
@@ -344,7 +478,24 @@ class GraphCore:
         return self._with_structure(marks, plane)
 
     def orient(self, u: str, v: str) -> Self:
-        """Return a graph in which the existing edge between u and v is ``u -> v``."""
+        """Return a graph in which the existing edge between u and v is ``u -> v``.
+
+        Parameters
+        ----------
+        u, v : str
+            Two adjacent nodes.
+
+        Returns
+        -------
+        CausalGraph
+            The new graph.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> print(CausalGraph.parse("A --- B", kind="PDAG").orient("A", "B"))
+        A -> B
+        """
         if self._marks[self.index(u), self.index(v)] == Mark.NONE:
             msg = f"there is no edge between {u!r} and {v!r} to orient; use with_edge to add one"
             raise GraphError(msg)
@@ -403,75 +554,3 @@ def _edge_keys(marks: MarkArray, plane: NDArray[np.bool_] | None) -> list[tuple[
     """List edges in the order of :attr:`GraphCore.edges`; the flag says whether the edge is in the bidirected plane."""
     keys = [(i, j, False) for i, j in np.argwhere(np.triu(marks)).tolist()]
     return keys if plane is None else keys + [(i, j, True) for i, j in np.argwhere(np.triu(plane)).tolist()]
-
-
-def _check_nodes(nodes: Iterable[Any]) -> tuple[str, ...]:
-    names = tuple(nodes)
-    for name in names:
-        if not isinstance(name, str) or not name:
-            msg = f"node names are non-empty strings; got {name!r} of type {type(name).__name__}"
-            raise GraphError(msg)
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        msg = f"node names must be unique; {twice!r} occurs {names.count(twice)} times"
-        raise GraphError(msg)
-    return names
-
-
-def _check_marks(marks: ArrayLike, d: int) -> MarkArray:
-    array = np.asarray(marks)
-    if array.size == 0:
-        array = np.zeros((d, d), dtype=np.uint8)
-    if array.shape != (d, d):
-        msg = f"marks has shape {array.shape}; {d} nodes need ({d}, {d})"
-        raise GraphError(msg)
-    if not np.isin(array, [0, 1, 2, 3]).all():
-        msg = f"marks holds {np.setdiff1d(array, [0, 1, 2, 3])[:3].tolist()}; allowed are 0 NONE, 1 CIRCLE, 2 ARROW, 3 TAIL"
-        raise GraphError(msg)
-    return _frozen(array.astype(np.uint8))
-
-
-def _check_plane(bidirected: ArrayLike | None, d: int, kind: GraphKind) -> NDArray[np.bool_]:
-    if bidirected is None:
-        return _frozen(np.zeros((d, d), dtype=bool))
-    plane = np.asarray(bidirected).astype(bool)
-    if plane.shape != (d, d) or not np.array_equal(plane, plane.T) or plane.diagonal().any():
-        msg = (
-            f"bidirected must be a symmetric ({d}, {d}) array with an empty diagonal; got shape {plane.shape}"
-        )
-        raise GraphError(msg)
-    if kind is not GraphKind.ADMG and plane.any():
-        msg = f"only an ADMG has a bidirected plane; in a {kind} the edge A <-> B has arrowheads in marks"
-        raise GraphError(msg)
-    return _frozen(plane)
-
-
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
-    array.setflags(write=False)
-    return array
-
-
-def _check_node_data(
-    data: Mapping[str, Mapping[str, Any]] | None, nodes: tuple[str, ...]
-) -> Mapping[str, Mapping[str, Any]]:
-    frozen = {}
-    for name, attributes in (data or {}).items():
-        if name not in nodes:
-            msg = f"node data given for {name!r}, which is not a node"
-            raise NodeNotFoundError(msg)
-        _check_attributes(name, attributes)
-        frozen[name] = MappingProxyType(dict(attributes))
-    return MappingProxyType(frozen)
-
-
-def _check_attributes(name: str, attributes: Mapping[str, Any]) -> None:
-    role, context = attributes.get("role", "system"), attributes.get("context_type", "time")
-    if role not in ROLES:
-        msg = f"node {name!r} has role {role!r}; allowed are {', '.join(ROLES)}"
-        raise GraphError(msg)
-    if context not in CONTEXT_TYPES:
-        msg = f"node {name!r} has context_type {context!r}; allowed are {', '.join(CONTEXT_TYPES)}"
-        raise GraphError(msg)
-    if attributes.get("lag", 0) > 0:
-        msg = f"node {name!r} has lag {attributes['lag']}; a lag counts steps into the past and is 0 or negative"
-        raise GraphError(msg)

@@ -70,21 +70,88 @@ class BackgroundKnowledge:
         self._check_consistent()
 
     def is_required(self, tail: str, head: str) -> bool:
-        """Whether ``tail -> head`` must be in the graph."""
+        """Whether ``tail -> head`` must be in the graph.
+
+        Parameters
+        ----------
+        tail, head : str
+            Two names.
+
+        Returns
+        -------
+        bool
+            True if it was required.
+
+        Examples
+        --------
+        >>> from causalkit import BackgroundKnowledge
+        >>> knowledge = BackgroundKnowledge(required=[("A", "B")], tiers=[["A"], ["B", "C"]])
+        >>> knowledge.is_required("A", "B")
+        True
+        """
         return (tail, head) in self.required
 
     def is_forbidden(self, tail: str, head: str) -> bool:
-        """Whether ``tail -> head`` must not be in the graph, by name or by the tiers."""
+        """Whether ``tail -> head`` must not be in the graph, by name or by the tiers.
+
+        Parameters
+        ----------
+        tail, head : str
+            Two names.
+
+        Returns
+        -------
+        bool
+            True if it was forbidden or goes back in time.
+
+        Examples
+        --------
+        >>> from causalkit import BackgroundKnowledge
+        >>> knowledge = BackgroundKnowledge(required=[("A", "B")], tiers=[["A"], ["B", "C"]])
+        >>> knowledge.is_forbidden("C", "A")
+        True
+        """
         earlier, later = self._tier_of.get(head), self._tier_of.get(tail)
         against_tiers = earlier is not None and later is not None and earlier < later
         return against_tiers or (tail, head) in self._forbidden
 
     def excludes_edge(self, u: str, v: str) -> bool:
-        """Whether no edge at all may join two nodes."""
+        """Whether no edge at all may join two nodes.
+
+        Parameters
+        ----------
+        u, v : str
+            Two names.
+
+        Returns
+        -------
+        bool
+            True if both directions are forbidden.
+
+        Examples
+        --------
+        >>> from causalkit import BackgroundKnowledge
+        >>> knowledge = BackgroundKnowledge(required=[("A", "B")], tiers=[["A"], ["B", "C"]])
+        >>> knowledge.excludes_edge("A", "C")
+        False
+        """
         return self.is_forbidden(u, v) and self.is_forbidden(v, u)
 
     def names(self) -> tuple[str, ...]:
-        """Return every node that the knowledge mentions, each once."""
+        """Return every node that the knowledge mentions, each once.
+
+        Returns
+        -------
+        tuple of str
+            Names in order of first mention.
+
+        Examples
+        --------
+        >>> from causalkit import BackgroundKnowledge
+        >>> knowledge = BackgroundKnowledge(required=[("A", "B")], tiers=[["A"], ["B", "C"]])
+        >>> knowledge.names()
+        ('A', 'B', 'C')
+        """
         pairs = [name for pair in (*self.required, *self.forbidden) for name in pair]
         return tuple(dict.fromkeys([*pairs, *(name for tier in self.tiers for name in tier)]))
 

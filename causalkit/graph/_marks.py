@@ -72,9 +72,9 @@ _RIGHT_OF = {glyph: mark for mark, glyph in _RIGHT.items()}
 
 def glyph(left: Mark, right: Mark) -> str:
     """Write the two marks of an edge as text, such as ``o->``."""
-    if left is Mark.TAIL and right is Mark.TAIL:
-        return "---"
-    return f"{_LEFT[left]}-{_RIGHT[right]}" if left is not Mark.TAIL else f"-{_RIGHT[right]}"
+    if left is Mark.TAIL:
+        return "---" if right is Mark.TAIL else f"-{_RIGHT[right]}"
+    return f"{_LEFT[left]}-" if right is Mark.TAIL else f"{_LEFT[left]}-{_RIGHT[right]}"
 
 
 def marks_of(text: str) -> tuple[Mark, Mark]:

@@ -50,31 +50,150 @@ class GraphQueries(GraphCore):
         return self._names(members(self._parent_masks[self.index(node)]))
 
     def children(self, node: str) -> tuple[str, ...]:
-        """Return the nodes with an edge ``node ->``."""
+        """Return the nodes with an edge ``node ->``.
+
+        Parameters
+        ----------
+        node : str
+            A node.
+
+        Returns
+        -------
+        tuple of str
+            Names in data order.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B; A -> C").children("A")
+        ('B', 'C')
+        """
         return self._names(members(self._child_masks[self.index(node)]))
 
     def spouses(self, node: str) -> tuple[str, ...]:
-        """Return the nodes joined to `node` by a bidirected edge."""
+        """Return the nodes joined to `node` by a bidirected edge.
+
+        Parameters
+        ----------
+        node : str
+            A node.
+
+        Returns
+        -------
+        tuple of str
+            Names in data order.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A <-> B", kind="ADMG").spouses("A")
+        ('B',)
+        """
         return self._names(members(self._spouse_masks[self.index(node)]))
 
     def undirected_neighbors(self, node: str) -> tuple[str, ...]:
-        """Return the nodes joined to `node` by an undirected edge."""
+        """Return the nodes joined to `node` by an undirected edge.
+
+        Parameters
+        ----------
+        node : str
+            A node.
+
+        Returns
+        -------
+        tuple of str
+            Names in data order.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A --- B; C -> B", kind="PDAG").undirected_neighbors("B")
+        ('A',)
+        """
         return self._names(members(self._undirected_masks[self.index(node)]))
 
     def neighbors(self, node: str) -> tuple[str, ...]:
-        """Return the nodes joined to `node` by an edge of any type."""
+        """Return the nodes joined to `node` by an edge of any type.
+
+        Parameters
+        ----------
+        node : str
+            A node.
+
+        Returns
+        -------
+        tuple of str
+            Names in data order.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B; B -> C").neighbors("B")
+        ('A', 'C')
+        """
         return self._names(members(self._adjacency_masks[self.index(node)]))
 
     def has_edge(self, u: str, v: str) -> bool:
-        """Whether any edge joins two nodes."""
+        """Whether any edge joins two nodes.
+
+        Parameters
+        ----------
+        u, v : str
+            Two nodes.
+
+        Returns
+        -------
+        bool
+            True for an edge of any type.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B; C").has_edge("B", "A")
+        True
+        """
         return bool(self._adjacency_masks[self.index(u)] >> self.index(v) & 1)
 
     def has_directed_edge(self, u: str, v: str) -> bool:
-        """Whether the edge ``u -> v`` is there."""
+        """Whether the edge ``u -> v`` is there.
+
+        Parameters
+        ----------
+        u, v : str
+            Two nodes.
+
+        Returns
+        -------
+        bool
+            True for exactly this arrow.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B").has_directed_edge("B", "A")
+        False
+        """
         return bool(self._directed[self.index(u), self.index(v)])
 
     def edge_between(self, u: str, v: str) -> str | None:
-        """Return the edge between two nodes as text read from `u` to `v`, such as ``'o->'``, or None."""
+        """Return the edge between two nodes as text read from `u` to `v`, such as ``'o->'``, or None.
+
+        Parameters
+        ----------
+        u, v : str
+            Two nodes.
+
+        Returns
+        -------
+        str or None
+            The edge as text; for A → B beside A ↔ B the directed one.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B").edge_between("B", "A")
+        '<-'
+        """
         i, j = self.index(u), self.index(v)
         if self.marks[i, j] == Mark.NONE:
             return "<->" if self.bidirected[i, j] else None
@@ -104,15 +223,44 @@ class GraphQueries(GraphCore):
         return self._outside(nodes, self._parent_masks)
 
     def descendants(self, nodes: str | Iterable[str]) -> tuple[str, ...]:
-        """Return every node that a directed path from `nodes` leads to; the nodes themselves are not included."""
+        """Return every node that a directed path from `nodes` leads to; the nodes themselves are not included.
+
+        Parameters
+        ----------
+        nodes : str or iterable of str
+            One node or several.
+
+        Returns
+        -------
+        tuple of str
+            Names in data order.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B; B -> C").descendants("A")
+        ('B', 'C')
+        """
         return self._outside(nodes, self._child_masks)
 
     def possible_ancestors(self, nodes: str | Iterable[str]) -> tuple[str, ...]:
         """Return every node that is an ancestor of `nodes` in at least one graph of the class.
 
-        See Also
+        Parameters
+        ----------
+        nodes : str or iterable of str
+            One node or several.
+
+        Returns
+        -------
+        tuple of str
+            Names in data order.
+
+        Examples
         --------
-        possible_descendants : The same question the other way round, with notes.
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A --- B; B --- C", kind="CPDAG").possible_ancestors("A")
+        ('B', 'C')
         """
         return self._possible(nodes, forward=False)
 
@@ -235,7 +383,19 @@ class GraphQueries(GraphCore):
         return not self._separator.reachable(left, middle) & right
 
     def unshielded_colliders(self) -> tuple[tuple[str, str, str], ...]:
-        """Return all (a, b, c) with arrowheads at b on both edges a–b and b–c, and a and c not adjacent."""
+        """Return all (a, b, c) with arrowheads at b on both edges a–b and b–c, and a and c not adjacent.
+
+        Returns
+        -------
+        tuple of (str, str, str)
+            Sorted by the middle node; the ends in data order.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B; C -> B").unshielded_colliders()
+        (('A', 'B', 'C'),)
+        """
         into = self.marks == Mark.ARROW
         found = []
         for b in range(self.n_nodes):

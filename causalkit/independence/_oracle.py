@@ -36,7 +36,18 @@ class DSeparation(FittedTest):
         return f"DSeparation({self.graph!r})"
 
     def fit(self, data: Any) -> DSeparation:
-        """Read the names of the columns; the rows are not looked at."""
+        """Read the names of the columns; the rows are not looked at.
+
+        Parameters
+        ----------
+        data : array_like of shape (n, d) or data frame
+            Its columns name nodes of the graph.
+
+        Returns
+        -------
+        DSeparation
+            The test itself.
+        """
         super().fit(data)
         return self
 
