@@ -29,7 +29,8 @@ def as_generator(rng: object) -> np.random.Generator:
 
 def entropy(rng: Seed) -> int:
     """Return one integer that names all streams of a run; the same seed gives the same integer."""
-    return int(rng) if isinstance(rng, int | np.integer) else int(as_generator(rng).integers(2**63))
+    generator = as_generator(rng)
+    return int(rng) if isinstance(rng, int | np.integer) else int(generator.integers(2**63))
 
 
 def stream(base: int, *key: int) -> np.random.Generator:

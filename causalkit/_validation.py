@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias, get_args
+from datetime import UTC, date, datetime
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit.exceptions import DataError, ParameterError
+from causalkit.exceptions import DataError, DataTypeError, ParameterError
 
 ColumnType: TypeAlias = Literal["continuous", "categorical", "ordinal", "time"]
 ColumnTypes: TypeAlias = Mapping[str, ColumnType] | Sequence[ColumnType] | None
@@ -100,9 +101,11 @@ class Table:
     def standardized(self) -> Floats:
         """Return all columns with mean 0 and standard deviation 1 (n - 1 in the denominator); constant columns are 0."""
         centred = self.values - self.values.mean(axis=0)
+        centred[:, self.constant_columns()] = 0.0
+        largest = np.abs(centred).max(axis=0, initial=0.0)
+        centred = centred / np.where(largest > 0, largest, 1.0)
         scale = np.sqrt((centred**2).sum(axis=0) / max(self.n_rows - 1, 1))
-        scale[self.constant_columns()] = 1.0
-        return np.asarray(centred / scale)
+        return np.asarray(centred / np.where(scale > 0, scale, 1.0))
 
 
 def read_table(
@@ -114,35 +117,83 @@ def read_table(
     """
     if isinstance(data, Table):
         return _with_types(data, column_types)
-    if nw.dependencies.is_into_dataframe(data):
-        table = _read_frame(nw.from_native(data, eager_only=True), _declared(column_types))
-    else:
-        table = _read_array(data, names, what)
-    return _with_types(table, column_types)
+    columns = (
+        _frame_columns(data) if nw.dependencies.is_into_dataframe(data) else _array_columns(data, names, what)
+    )
+    declared = _by_name([name for name, _ in columns], column_types)
+    read = [_read_column(name, values, declared.get(name)) for name, values in columns]
+    labels = tuple(name for name, _ in columns)
+    levels = {
+        name: column.levels for name, column in zip(labels, read, strict=True) if column.levels is not None
+    }
+    table = Table(
+        labels,
+        np.column_stack([column.values for column in read]),
+        tuple(column.kind for column in read),
+        frozenset(labels),
+        levels,
+    )
+    return _with_types(table, declared)
 
 
-def _declared(column_types: ColumnTypes) -> Mapping[str, ColumnType]:
-    return column_types if isinstance(column_types, Mapping) else {}
+def read_columns(values: Any, names: str | Sequence[str], column_types: ColumnTypes = None) -> Table:
+    """Read one argument of a function: a list, an array of one or two dimensions, a series or a data frame.
+
+    `names` are given to unnamed columns; a single text is numbered ``x1, x2, ...`` and given to named columns too.
+    """
+    if nw.dependencies.is_into_series(values):
+        series = nw.from_native(values, series_only=True)
+        values = series.alias(str(series.name or _numbered(names, 1)[0])).to_frame().to_native()
+    if nw.dependencies.is_into_dataframe(values):
+        table = read_table(values, column_types)
+        return replace_names(table, _numbered(names, table.n_columns)) if isinstance(names, str) else table
+    array = np.asarray(values)
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2:
+        raise DataError(f"{names} must have one or two dimensions; got shape {array.shape}")
+    return read_table(array, column_types, names=_numbered(names, array.shape[1]), what=str(names))
+
+
+def _numbered(names: str | Sequence[str], count: int) -> list[str]:
+    return [f"{names}{k + 1}" for k in range(count)] if isinstance(names, str) else list(names)
+
+
+def replace_names(table: Table, names: Sequence[str]) -> Table:
+    """Return the same columns under other names."""
+    new = dict(zip(table.names, names, strict=True))
+    inferred = frozenset(new[name] for name in table.inferred)
+    return replace(
+        table, names=tuple(names), inferred=inferred, levels={new[k]: v for k, v in table.levels.items()}
+    )
+
+
+# -- types -------------------------------------------------------------------------------------------------------------------
+
+
+def _by_name(names: Sequence[str], column_types: ColumnTypes) -> Mapping[str, ColumnType]:
+    """Return declared types by name, checked."""
+    if column_types is None:
+        return {}
+    if not isinstance(column_types, Mapping):
+        if len(column_types) != len(names):
+            raise ParameterError(
+                f"column_types has {len(column_types)} entries for {len(names)} columns; give one each"
+            )
+        column_types = dict(zip(names, column_types, strict=True))
+    for name, kind in column_types.items():
+        if name not in names:
+            raise DataError(
+                f"column_types mentions {name!r}; there is no column {name!r}; the columns are {_some(names)}"
+            )
+        if kind not in get_args(ColumnType):
+            allowed = ", ".join(get_args(ColumnType))
+            raise ParameterError(f"column_types[{name!r}] is {kind!r}; allowed are {allowed}")
+    return column_types
 
 
 def _with_types(table: Table, column_types: ColumnTypes) -> Table:
     """Apply declared types; a column declared categorical gets codes."""
-    if column_types is None:
-        return table
-    declared = (
-        dict(zip(table.names, column_types, strict=False))
-        if not isinstance(column_types, Mapping)
-        else column_types
-    )
-    if not isinstance(column_types, Mapping) and len(column_types) != table.n_columns:
-        raise ParameterError(
-            f"column_types has {len(column_types)} entries for {table.n_columns} columns; give one each"
-        )
-    for name, kind in declared.items():
-        table.index(name)
-        if kind not in get_args(ColumnType):
-            allowed = ", ".join(get_args(ColumnType))
-            raise ParameterError(f"column_types[{name!r}] is {kind!r}; allowed are {allowed}")
+    declared = _by_name(table.names, column_types)
     values, levels = table.values.copy(), dict(table.levels)
     for name, kind in declared.items():
         k = table.index(name)
@@ -150,12 +201,12 @@ def _with_types(table: Table, column_types: ColumnTypes) -> Table:
             found, codes = np.unique(values[:, k], return_inverse=True)
             values[:, k], levels[name] = codes, tuple(found.tolist())
         elif kind != "categorical" and table.types[k] == "categorical":
-            values[:, k], _ = _numbers_from_levels(name, kind, values[:, k], levels.pop(name))
+            values[:, k] = _numbers_from_levels(name, kind, values[:, k], levels.pop(name))
     types = tuple(declared.get(name, kind) for name, kind in zip(table.names, table.types, strict=True))
     return replace(table, values=values, types=types, inferred=table.inferred - set(declared), levels=levels)
 
 
-def _numbers_from_levels(name: str, kind: str, codes: Floats, levels: tuple[Any, ...]) -> tuple[Floats, None]:
+def _numbers_from_levels(name: str, kind: str, codes: Floats, levels: tuple[Any, ...]) -> Floats:
     """Turn a column of labels that is declared ordered into numbers, if its labels are numbers or booleans."""
     try:
         numbers = np.array([float(level) for level in levels])
@@ -165,111 +216,146 @@ def _numbers_from_levels(name: str, kind: str, codes: Floats, levels: tuple[Any,
             f"column {name!r} is declared {kind} but holds text ({shown}); replace the labels by numbers that say their "
             "order, or declare it categorical"
         ) from None
-    return numbers[codes.astype(int)], None
+    return np.asarray(numbers[codes.astype(int)])
 
 
-# -- arrays ----------------------------------------------------------------------------------------------------------------
+# -- containers ----------------------------------------------------------------------------------------------------------------
 
 
-def _read_array(data: Any, names: Iterable[str] | None, what: str) -> Table:
-    from sklearn.utils import check_array
-
-    boolean = getattr(data, "dtype", None) == np.bool_
-    array = check_array(data, dtype="numeric", ensure_all_finite=False, ensure_min_samples=1, input_name=what)
-    values = array.astype(np.float64)
-    labels = [f"X{k + 1}" for k in range(values.shape[1])] if names is None else [str(name) for name in names]
-    if len(labels) != values.shape[1]:
-        raise ParameterError(f"{len(labels)} names were given for {values.shape[1]} columns")
-    for k, name in enumerate(labels):
-        check_finite(name, values[:, k])
-    kind: ColumnType = "categorical" if boolean else "continuous"
-    levels = (
-        {name: tuple(np.unique(values[:, k]).tolist()) for k, name in enumerate(labels)} if boolean else {}
-    )
-    codes = np.column_stack([np.unique(c, return_inverse=True)[1] for c in values.T]) if boolean else values
-    types: tuple[ColumnType, ...] = (kind,) * len(labels)
-    return Table(tuple(labels), codes.astype(np.float64), types, frozenset(labels), levels)
-
-
-def check_finite(name: str, column: Floats) -> None:
-    """Raise `DataError` that names the rows if a column has missing or infinite values."""
-    bad = np.flatnonzero(~np.isfinite(column))
-    if bad.size:
-        what = "missing values (NaN)" if np.isnan(column[bad]).any() else "infinite values (inf)"
-        raise DataError(_missing_message(name, what, bad))
-
-
-def _missing_message(name: str, what: str, rows: NDArray[np.intp]) -> str:
-    shown = ", ".join(map(str, rows[:5].tolist())) + (", ..." if rows.size > 5 else "")
-    return (
-        f"column {name!r} has {rows.size} {what}, in row{'s' if rows.size > 1 else ''} {shown} (counted from 0); drop these "
-        "rows or fill them in before the analysis"
-    )
-
-
-# -- data frames -------------------------------------------------------------------------------------------------------------
-
-
-def _read_frame(frame: nw.DataFrame[Any], declared: Mapping[str, ColumnType]) -> Table:
-    names = tuple(str(name) for name in frame.columns)
-    if len(set(names)) != len(names):
-        raise DataError(f"column names must be unique; got {_some(names)}")
+def _frame_columns(data: Any) -> list[tuple[str, Any]]:
+    """Split a data frame into named columns."""
+    try:
+        frame = nw.from_native(data, eager_only=True)
+    except (nw.exceptions.NarwhalsError, TypeError, ValueError) as error:
+        raise DataError(f"the data frame cannot be read: {error}") from None
+    names = [str(name) for name in frame.columns]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise DataError(f"column names must be unique; {twice[0]!r} occurs {names.count(twice[0])} times")
     if not names or len(frame) == 0:
         raise DataError(
             f"Found a data frame with shape {frame.shape} while a minimum of 1 row and 1 column is required."
         )
-    columns, types, levels = [], [], {}
-    for name, original in zip(names, frame.columns, strict=True):
-        series = frame[original]
-        values, kind, found = _read_series(name, series, declared.get(name))
-        columns.append(values)
-        types.append(kind)
-        if found is not None:
-            levels[name] = found
-    return Table(names, np.column_stack(columns), tuple(types), frozenset(names), levels)
+    return list(zip(names, frame.iter_columns(), strict=True))
 
 
-def _read_series(
-    name: str, series: nw.Series[Any], declared: ColumnType | None
-) -> tuple[Floats, ColumnType, tuple[Any, ...] | None]:
-    """Read one column: numbers stay, dates become seconds, labels become codes."""
-    missing = np.flatnonzero(series.is_null().to_numpy())
-    if missing.size:
-        raise DataError(_missing_message(name, "missing values (NaN)", missing))
+def _array_columns(data: Any, names: Iterable[str] | None, what: str) -> list[tuple[str, Any]]:
+    """Split an array into named columns."""
+    from sklearn.utils import check_array
+
+    array = data if hasattr(data, "dtype") else np.asarray(data)
+    try:
+        array = check_array(array, dtype=None, ensure_all_finite=False, input_name=what)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    labels = [f"X{k + 1}" for k in range(array.shape[1])] if names is None else [str(name) for name in names]
+    if len(labels) != array.shape[1]:
+        raise ParameterError(f"{len(labels)} names were given for {array.shape[1]} columns")
+    return list(zip(labels, array.T, strict=True))
+
+
+# -- columns -------------------------------------------------------------------------------------------------------------------
+
+
+class Column(NamedTuple):
+    """One column as numbers, its type, and its levels if it holds labels."""
+
+    values: Floats
+    kind: ColumnType
+    levels: tuple[Any, ...] | None = None
+
+
+def _read_column(name: str, values: Any, declared: ColumnType | None) -> Column:
+    """Read one column of a frame or an array: numbers stay, dates become seconds, labels become codes."""
+    if isinstance(values, nw.Series):
+        return _read_series(name, values, declared)
+    kind = values.dtype.kind
+    if kind in "iuf":
+        return _numbers(name, values)
+    if kind == "b":
+        return _labels(values)
+    if kind == "M":
+        _refuse_missing(name, np.isnat(values))
+        return Column(values.astype("datetime64[us]").astype(np.float64) / 1e6, "time")
+    if kind in "US":
+        return _text(name, values.astype(str), declared)
+    return _objects(name, values.tolist(), declared)
+
+
+def _read_series(name: str, series: nw.Series[Any], declared: ColumnType | None) -> Column:
+    _refuse_missing(name, series.is_null().to_numpy())
     if series.dtype.is_numeric():
-        values = series.to_numpy().astype(np.float64)
-        check_finite(name, values)
-        return values, "continuous", None
-    if series.dtype in (nw.Datetime, nw.Date):
-        stamps = series.to_numpy().astype("datetime64[ns]").astype(np.int64)
-        return stamps / 1e9, "time", None
-    if series.dtype in (nw.String, nw.Boolean, nw.Categorical, nw.Enum):
-        return _read_labels(name, series, declared)
-    if series.dtype == nw.Object:
-        return _read_objects(name, series)
+        return _numbers(name, series.to_numpy())
+    if series.dtype == nw.Boolean:
+        return _labels(series.to_numpy())
+    if series.dtype in (nw.Categorical, nw.Enum):
+        return _labels(np.array([str(value) for value in series.to_list()]))
+    if series.dtype == nw.String:
+        return _text(name, np.array(series.to_list(), dtype=str), declared)
+    if series.dtype in (nw.Datetime, nw.Date, nw.Object):
+        return _objects(name, series.to_list(), declared)
     raise DataError(
         f"column {name!r} has type {series.dtype}, which cannot be read; numbers, text, categories, booleans and dates can"
     )
 
 
-def _read_labels(
-    name: str, series: nw.Series[Any], declared: ColumnType | None
-) -> tuple[Floats, ColumnType, tuple[Any, ...]]:
-    labels = np.array([str(v) for v in series.to_list()]) if series.dtype != nw.Boolean else series.to_numpy()
-    levels, codes = np.unique(labels, return_inverse=True)
-    mistyped = _text_among_numbers(levels) if series.dtype == nw.String and declared is None else None
-    if mistyped is not None:
+def _objects(name: str, values: list[Any], declared: ColumnType | None) -> Column:
+    """Read a column of Python objects if they are all of one sort."""
+    _refuse_missing(name, np.array([_is_missing(value) for value in values]))
+    if all(isinstance(value, bool | np.bool_) for value in values):
+        return _labels(np.array(values, dtype=bool))
+    if all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in values):
+        return _numbers(name, np.array(values, dtype=np.float64))
+    if all(isinstance(value, str) for value in values):
+        return _text(name, np.array(values, dtype=str), declared)
+    if all(isinstance(value, date | np.datetime64) for value in values):
+        return Column(np.array([_seconds(value) for value in values]), "time")
+    sorts = (bool, int, float, str, date, np.number, np.bool_, np.datetime64)
+    strange = next((value for value in values if not isinstance(value, sorts)), None)
+    if strange is not None:
+        raise DataTypeError(
+            f"column {name!r} holds {strange!r} of type {type(strange).__name__}; an argument must be a string, a number, a "
+            "boolean or a date"
+        )
+    text = next((value for value in values if isinstance(value, str)), values[0])
+    raise DataError(
+        f"column {name!r} mixes numbers and text ({text!r}, for example) or other types; make it all numbers, all text or all dates"
+    )
+
+
+def _seconds(value: Any) -> float:
+    """Return seconds since 1970; times without a zone are taken as UTC."""
+    if isinstance(value, np.datetime64):
+        return float(value.astype("datetime64[us]").astype(np.int64)) / 1e6
+    moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+
+
+def _numbers(name: str, values: Any) -> Column:
+    numbers = np.asarray(values, dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(numbers))
+    if bad.size:
+        what = "missing values (NaN)" if np.isnan(numbers[bad]).any() else "infinite values (inf)"
+        raise DataError(_missing_message(name, what, bad))
+    return Column(numbers, "continuous")
+
+
+def _labels(values: NDArray[Any]) -> Column:
+    levels, codes = np.unique(values, return_inverse=True)
+    return Column(codes.astype(np.float64), "categorical", tuple(levels.tolist()))
+
+
+def _text(name: str, values: NDArray[Any], declared: ColumnType | None) -> Column:
+    """Read text as labels, unless it looks like numbers with a slip among them."""
+    column = _labels(values)
+    texts = [label for label in column.levels or () if not _is_number(label)]
+    if declared is None and texts and len(texts) < len(column.levels or ()) / 2:
         raise DataError(
-            f"column {name!r} mixes numbers and text ({mistyped!r}, for example); correct the entries, or declare the column "
+            f"column {name!r} mixes numbers and text ({texts[0]!r}, for example); correct the entries, or declare the column "
             f"categorical with column_types={{{name!r}: 'categorical'}}"
         )
-    return codes.astype(np.float64), "categorical", tuple(levels.tolist())
-
-
-def _text_among_numbers(levels: NDArray[Any]) -> str | None:
-    """Return a label that is no number if most other labels are numbers."""
-    texts = [label for label in levels.tolist() if not _is_number(label)]
-    return texts[0] if texts and len(texts) < len(levels) / 2 else None
+    return column
 
 
 def _is_number(label: str) -> bool:
@@ -280,20 +366,29 @@ def _is_number(label: str) -> bool:
     return True
 
 
-def _read_objects(name: str, series: nw.Series[Any]) -> tuple[Floats, ColumnType, tuple[Any, ...] | None]:
-    """Read a column of Python objects if they are all numbers."""
-    values = series.to_list()
-    strange = next(
-        (v for v in values if not isinstance(v, int | float | np.number) or isinstance(v, bool)), None
+def _is_missing(value: Any) -> bool:
+    """Whether an object is None, NaN, or the missing value of a data frame library."""
+    if isinstance(value, float | np.floating):
+        return bool(np.isnan(value))
+    return (
+        value is None
+        or type(value).__name__ in ("NaTType", "NAType")
+        or bool(isinstance(value, np.datetime64) and np.isnat(value))
     )
-    if strange is not None:
-        raise DataError(
-            f"column {name!r} holds {strange!r} of type {type(strange).__name__} among its values; make the column all "
-            "numbers, all text or a categorical"
-        )
-    numbers = np.array(values, dtype=np.float64)
-    check_finite(name, numbers)
-    return numbers, "continuous", None
+
+
+def _refuse_missing(name: str, missing: NDArray[np.bool_]) -> None:
+    rows = np.flatnonzero(missing)
+    if rows.size:
+        raise DataError(_missing_message(name, "missing values (NaN)", rows))
+
+
+def _missing_message(name: str, what: str, rows: NDArray[np.intp]) -> str:
+    shown = ", ".join(map(str, rows[:5].tolist())) + (", ..." if rows.size > 5 else "")
+    return (
+        f"column {name!r} has {rows.size} {what}, in row{'s' if rows.size > 1 else ''} {shown} (counted from 0); drop these "
+        "rows or fill them in before the analysis"
+    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ __all__ = [
     "ConvergenceWarning",
     "ConversionError",
     "DataError",
+    "DataTypeError",
     "GraphError",
     "GraphKindError",
     "InvalidGraphError",
@@ -34,6 +35,10 @@ class CausalKitError(Exception):
 
 class DataError(CausalKitError, ValueError):
     """The data cannot be used as they are: missing values, text among numbers, too few rows, ..."""
+
+
+class DataTypeError(DataError, TypeError):
+    """A column holds objects that are no data at all."""
 
 
 class ParameterError(CausalKitError, ValueError):

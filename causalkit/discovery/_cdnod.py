@@ -241,6 +241,11 @@ class CDNOD(ConstraintSearch):
         if name not in fitted:
             raise ParameterError(f"context is {name!r}; the model has {', '.join(map(repr, fitted))}")
         values = fitted[name] if at is None else np.asarray(at)
+        if len(values) != len(fitted[name]):
+            raise ParameterError(
+                f"at has {len(values)} values for {len(fitted[name])} rows; give one per row"
+            )
+        check_count("n_components", n_components)
         is_domain = self.column_types_[name] == "categorical"
         forces, spectra = self.driving_forces_, self.driving_force_spectra_
         return plot_forces(forces, spectra, values, name, is_domain=is_domain, n_shown=n_components)

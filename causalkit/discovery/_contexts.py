@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._validation import ColumnType, ColumnTypes, Floats, Table, read_table
+from causalkit._validation import ColumnType, ColumnTypes, Floats, Table, read_columns, read_table
 from causalkit.exceptions import ColumnTypeWarning, DataError
 from causalkit.independence import Delta, Gaussian
 
@@ -89,11 +90,12 @@ def split_context(data: Any, context: Any, column_types: ColumnTypes) -> tuple[T
         if not outside:
             raise DataError("all columns are contexts; at least one variable must remain")
         return table.select(outside), as_context(table.select(inside))
-    mapping = column_types if isinstance(column_types, dict) else None
-    given = _read_context(context)
-    inner = None if mapping is None else {k: v for k, v in mapping.items() if k in given.names}
-    outer = column_types if mapping is None else {k: v for k, v in mapping.items() if k not in given.names}
-    return read_table(data, outer or None), as_context(read_table(given, inner))
+    if not isinstance(column_types, Mapping):
+        return read_table(data, column_types), as_context(read_context(context))
+    labels = _labels(context)
+    inner = {name: kind for name, kind in column_types.items() if name in labels}
+    outer = {name: kind for name, kind in column_types.items() if name not in labels}
+    return read_table(data, outer), as_context(read_context(context, inner))
 
 
 def _names(context: Any) -> list[str] | None:
@@ -105,42 +107,19 @@ def _names(context: Any) -> list[str] | None:
     return None
 
 
-def _read_context(context: Any) -> Table:
+def read_context(context: Any, column_types: ColumnTypes = None) -> Table:
+    """Read contexts that are not columns of the data: an array, a series or a data frame."""
+    return read_columns(context, _labels(context), column_types)
+
+
+def _labels(context: Any) -> list[str]:
+    """Return the names of the columns of a context; unnamed ones are called ``context``, or ``context1, context2, ...``."""
     if nw.dependencies.is_into_dataframe(context):
-        return read_table(context)
+        return [str(name) for name in nw.from_native(context, eager_only=True).columns]
     if nw.dependencies.is_into_series(context):
-        series = nw.from_native(context, series_only=True)
-        return read_table(series.alias(series.name or "context").to_frame().to_native())
-    array = np.asarray(context)
-    array = array[:, None] if array.ndim == 1 else array
-    if array.ndim != 2:
-        raise DataError(f"context must have shape (n,) or (n, k); got {array.shape}")
-    names = ["context"] if array.shape[1] == 1 else [f"context{k + 1}" for k in range(array.shape[1])]
-    if array.dtype.kind in "USOM":
-        return _read_labels(names, array)
-    return read_table(array, names=names, what="context")
-
-
-def _read_labels(names: list[str], array: NDArray[Any]) -> Table:
-    if array.dtype.kind == "M":
-        seconds = array.astype("datetime64[ns]").astype(np.int64) / 1e9
-        return Table(tuple(names), seconds, _repeat("time", names), frozenset(names))
-    missing = np.argwhere([[value is None or value != value for value in row] for row in array])  # noqa: PLR0124 - NaN
-    if missing.size:
-        raise DataError(
-            f"the context has a missing value in row {missing[0][0]}; every row needs its context"
-        )
-    codes, levels = [], {}
-    for name, column in zip(names, array.T, strict=True):
-        found, numbers = np.unique(column.astype(str), return_inverse=True)
-        codes.append(numbers)
-        levels[name] = tuple(found.tolist())
-    values = np.column_stack(codes).astype(np.float64)
-    return Table(tuple(names), values, _repeat("categorical", names), frozenset(names), levels)
-
-
-def _repeat(kind: ColumnType, names: list[str]) -> tuple[ColumnType, ...]:
-    return (kind,) * len(names)
+        return [str(nw.from_native(context, series_only=True).name or "context")]
+    shape = np.shape(context)
+    return ["context"] if len(shape) < 2 or shape[1] == 1 else [f"context{k + 1}" for k in range(shape[1])]
 
 
 def _free_name(name: str, table: Table) -> str:

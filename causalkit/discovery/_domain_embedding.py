@@ -22,7 +22,7 @@ def domain_mechanism_gram(
     causes: Floats | None = None,
     *,
     ridge: float,
-    form: Form = "l2",
+    form: Form = "tensor",
 ) -> Floats:
     """Return inner products of the embedded mechanism between domains; equal to `mechanism_gram` with a delta kernel.
 
@@ -36,7 +36,7 @@ def domain_mechanism_gram(
         Gram matrix of the causes; left out, the marginal distribution of the effect is embedded.
     ridge : float
         Ridge of the regressions.
-    form : {"l2", "tensor"}, default="l2"
+    form : {"tensor", "l2"}, default="tensor"
         As in `mechanism_gram`.
 
     Returns

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from causalkit._validation import Floats, Table, check_between, check_choice, check_count, read_table
-from causalkit.discovery._contexts import ContextPoints, _read_context, as_context
-from causalkit.discovery._embedding import gaussian_gram, mechanism_gram, weighted_center
+from causalkit._validation import Floats, Table, check_between, check_choice, check_count, read_columns
+from causalkit.discovery._contexts import ContextPoints, as_context, read_context
+from causalkit.discovery._embedding import gaussian_gram, mechanism_gram, variable_gram, weighted_center
 from causalkit.exceptions import DataError
-from causalkit.independence import Gaussian
+from causalkit.independence import center_gram
 
 __all__ = ["DrivingForce", "driving_force"]
 
@@ -103,13 +103,19 @@ def driving_force(
     check_choice("kernel", kernel, ("gaussian", "linear"))
     for name, value in (("width", width), ("time_width", time_width), ("ridge", ridge)):
         check_between(name, value, 0, np.inf)
-    points = ContextPoints.of(as_context(_read_context(context)))
-    target = _standardized("effect", effect)
-    parents = None if causes is None or np.size(causes) == 0 else _standardized("causes", causes)
-    if len(points.rows) != len(target) or (parents is not None and len(parents) != len(target)):
+    points = ContextPoints.of(as_context(read_context(context)))
+    if bandwidth is not None:
+        check_between("bandwidth", bandwidth, 0, np.inf)
+    target = read_columns(effect, ["effect"])
+    parents = None if causes is None or np.size(causes) == 0 else read_columns(causes, "cause")
+    if len(points.rows) != target.n_rows or (parents is not None and parents.n_rows != target.n_rows):
         raise DataError("effect, context and causes need one row per observation each")
+    table = target if parents is None else target.join(parents)
     settings = ForceSettings(width, time_width, ridge, kernel, bandwidth)
-    return _force(target, parents, points, settings, check_count("n_components", n_components))
+    columns = list(table.names[1:])
+    return mechanism_force(
+        table, table.names[0], columns, points, check_count("n_components", n_components), settings
+    )
 
 
 @dataclass(frozen=True)
@@ -124,31 +130,22 @@ class ForceSettings:
 
 
 def mechanism_force(
-    table: Table, effect: str, causes: Sequence[str], points: ContextPoints, n_components: int
+    table: Table,
+    effect: str,
+    causes: Sequence[str],
+    points: ContextPoints,
+    n_components: int,
+    settings: ForceSettings | None = None,
 ) -> DrivingForce:
-    """Estimate the driving force of one variable of a table, with default settings."""
-    values = table.standardized()
-    target = values[:, [table.index(effect)]]
-    parents = values[:, [table.index(name) for name in causes]] if causes else None
-    return _force(target, parents, points, ForceSettings(), n_components)
-
-
-def _force(
-    target: Floats, parents: Floats | None, points: ContextPoints, settings: ForceSettings, n_components: int
-) -> DrivingForce:
-    """Embed the mechanism at every different context and return its principal components."""
-    ends = points.kernel(settings.time_width)[points.rows]
-    causes = None if parents is None else Gaussian(settings.width)(parents)
-    effect = Gaussian(settings.width)(target)
-    gram = mechanism_gram(effect, ends[:, points.rows], causes, ridge=settings.ridge, at=ends)
-    if settings.kernel == "gaussian":
-        gram = gaussian_gram(gram, "median" if settings.bandwidth is None else settings.bandwidth)
+    """Embed the mechanism of one variable of a table at every different context and return its principal components."""
+    chosen = settings or ForceSettings()
+    ends = points.kernel(chosen.time_width)[points.rows]
+    target = variable_gram(table, [effect], chosen.width)
+    parents = variable_gram(table, causes, chosen.width) if causes else None
+    gram = mechanism_gram(center_gram(target), ends[:, points.rows], parents, ridge=chosen.ridge, at=ends)
+    if chosen.kernel == "gaussian":
+        gram = gaussian_gram(gram, "median" if chosen.bandwidth is None else chosen.bandwidth)
     return principal_components(gram, points, n_components)
-
-
-def _standardized(name: str, values: Any) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
-    return read_table(array[:, None] if array.ndim == 1 else array, what=name).standardized()
 
 
 def principal_components(gram: Floats, points: ContextPoints, n_components: int) -> DrivingForce:

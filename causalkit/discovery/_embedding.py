@@ -28,13 +28,15 @@ forces of changes and causal arrows", ICDM 2017.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy import linalg
 
-from causalkit._validation import Floats, check_choice
+from causalkit._validation import Floats, Table, check_choice
 from causalkit.exceptions import ParameterError
+from causalkit.independence._grams import GramFactory
 
 __all__ = ["dependence_score", "gaussian_gram", "mechanism_gram"]
 
@@ -112,6 +114,12 @@ def _smooth(gram: Floats, effect: Floats, ridge: float) -> Floats:
     factor = linalg.cho_factor(gram + ridge * np.eye(len(gram)), lower=True, overwrite_a=True)
     half = linalg.cho_solve(factor, effect)
     return np.asarray(linalg.cho_solve(factor, half.T))
+
+
+def variable_gram(table: Table, names: Sequence[str], width: float) -> Floats:
+    """Return the Gram matrix of some variables taken together: Gaussian on standardised numbers, delta on labels."""
+    columns = tuple(table.index(name) for name in names)
+    return GramFactory.of(table, width, width, 0.0).gram(columns, width)
 
 
 def squared_distances(gram: Floats) -> Floats:
@@ -195,7 +203,8 @@ def dependence_score(
         scale = float(np.trace(a) * np.trace(b))
     else:
         scale = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return score / scale if scale > TIE else float("nan")
+    smallest = TIE * float(np.max(np.abs(first)) * np.max(np.abs(second)))
+    return score / scale if scale > smallest else float("nan")
 
 
 def weighted_center(gram: Floats, share: Floats) -> Floats:

@@ -18,7 +18,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from causalkit._validation import Floats, Table, check_between
+from causalkit._validation import Floats, Table, check_between, check_choice
 from causalkit.discovery._contexts import ContextPoints
 from causalkit.discovery._domain_embedding import domain_mechanism_gram
 from causalkit.discovery._embedding import (
@@ -27,8 +27,9 @@ from causalkit.discovery._embedding import (
     dependence_score,
     gaussian_gram,
     mechanism_gram,
+    variable_gram,
 )
-from causalkit.independence import Gaussian
+from causalkit.independence import center_gram
 
 __all__ = ["ChangeScorer", "IndependentChange"]
 
@@ -63,7 +64,7 @@ class IndependentChange:
         Width of the Gaussian kernel on standardised time.
     ridge : float, default=0.1
         Ridge of the regression of the effect on causes and context.
-    form : {"l2", "tensor"}, default="l2"
+    form : {"tensor", "l2"}, default="tensor"
         How embedded mechanisms are compared; see `mechanism_gram`.
     normalization : {"alignment", "trace", "none"}, default="alignment"
         How scores are normalised; see `dependence_score`. With ``"none"`` scores with different numbers of causes do not compare.
@@ -74,7 +75,8 @@ class IndependentChange:
 
     Notes
     -----
-    Domains get a delta kernel and the exact K-point form, so that their labels carry no order. The defaults for time are a
+    The features of an effect are centred over all rows first, so that the ridge shrinks the mechanism of a small domain towards the pooled
+    one and not towards nothing. Domains get a delta kernel and the exact K-point form, so that their labels carry no order. The defaults for time are a
     compromise: no width is right for slow and for fast drift.
 
     References
@@ -91,7 +93,7 @@ class IndependentChange:
     width: float = 0.5
     time_width: float = 0.2
     ridge: float = 0.1
-    form: Form = "l2"
+    form: Form = "tensor"
     normalization: Normalization = "alignment"
     margin: float = 0.1
     min_contexts: float = 5
@@ -100,6 +102,9 @@ class IndependentChange:
         for name in ("width", "time_width", "ridge"):
             check_between(name, getattr(self, name), 0, np.inf)
         check_between("margin", self.margin, -1e-9, 1)
+        check_between("min_contexts", self.min_contexts, 0, np.inf)
+        check_choice("form", self.form, ("l2", "tensor"))
+        check_choice("normalization", self.normalization, ("alignment", "trace", "none"))
 
     def refuses(self, points: ContextPoints) -> str:
         """Return why these contexts do not suffice, or an empty text."""
@@ -130,11 +135,10 @@ class IndependentChange:
         float
             Smaller is more independent; NaN if one of the factors does not change.
         """
-        values = table.standardized()
-        cause = Gaussian(self.width)(values[:, [table.index(name) for name in causes]])
-        target = Gaussian(self.width)(values[:, [table.index(effect)]])
-        marginal = gaussian_gram(self._embed(cause, None, points))
-        conditional = gaussian_gram(self._embed(target, cause, points))
+        cause = variable_gram(table, causes, self.width)
+        target = variable_gram(table, [effect], self.width)
+        marginal = gaussian_gram(self._embed(center_gram(cause), None, points))
+        conditional = gaussian_gram(self._embed(center_gram(target), cause, points))
         return dependence_score(marginal, conditional, self.normalization)
 
     def _embed(self, effect: Floats, causes: Floats | None, points: ContextPoints) -> Floats:

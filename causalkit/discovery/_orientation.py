@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TypeAlias
 
 from causalkit.discovery._skeleton import Skeleton
-from causalkit.exceptions import NotExtendableError
+from causalkit.exceptions import KnowledgeError, NotExtendableError
 from causalkit.graph import BackgroundKnowledge
 from causalkit.graph._bits import members
 from causalkit.graph._meek import close
@@ -55,6 +55,7 @@ class Collider:
     j: int
     p_value: float
     share: float
+    verb: str = "separate"
 
 
 @dataclass
@@ -97,6 +98,13 @@ class Orienter:
                 if knowledge.is_forbidden(second, first):
                     self.put(a, b, Receipt("knowledge", f"{second} -> {first} is forbidden"))
                     break
+        cycle = self.pattern.cycle()
+        if cycle is not None:
+            ring = " -> ".join(self.names[k] for k in (*cycle, cycle[0]))
+            text = f"the data need edges between {', '.join(self.names[k] for k in cycle)}, and knowledge orients them into the cycle {ring}"
+            raise KnowledgeError(
+                text, tuple(f"{self.names[a]} -> {self.names[b]}" for a, b in pairwise((*cycle, cycle[0])))
+            )
 
     def orient_colliders(self, skeleton: Skeleton) -> None:
         """Put all colliders at once if they agree, otherwise one by one, best supported first."""
@@ -130,7 +138,9 @@ class Orienter:
                 continue
             share = sum(k in s.given for s in sets) / len(sets)
             if share < 0.5:
-                found.append(Collider(i, k, j, max(s.p_value for s in sets if k not in s.given), share))
+                largest = max(s.p_value for s in sets if k not in s.given)
+                verb = "separate" if sets[0].separates else "come closest to separating"
+                found.append(Collider(i, k, j, largest, share, verb))
             elif share == 0.5:
                 text = f"{self.names[i]}, {self.names[k]}, {self.names[j]}"
                 self.conflicts.append(
@@ -170,7 +180,7 @@ class Orienter:
 
     def _collider_receipt(self, c: Collider) -> Receipt:
         ends = f"{self.names[c.i]} and {self.names[c.j]}"
-        held = f"{1 - c.share:.0%} of the sets that separate {ends} leave {self.names[c.k]} out"
+        held = f"{1 - c.share:.0%} of the sets that {c.verb} {ends} leave {self.names[c.k]} out"
         rule = "invariance" if c.i in self.contexts or c.j in self.contexts else "collider"
         return Receipt(rule, f"{held} (largest p = {c.p_value:.3g})", p_value=c.p_value)
 

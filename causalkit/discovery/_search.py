@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,14 +17,21 @@ from causalkit._version import __version__
 from causalkit.discovery._orientation import Orienter, Receipt
 from causalkit.discovery._skeleton import Skeleton, SkeletonSearch
 from causalkit.discovery._tests_table import TestTable
-from causalkit.exceptions import ConflictWarning, DataError, NotExtendableError, ParameterError
+from causalkit.exceptions import (
+    ConflictWarning,
+    DataError,
+    InvalidGraphError,
+    NotExtendableError,
+    ParameterError,
+)
 from causalkit.graph import BackgroundKnowledge, CausalGraph, GraphKind, Mark
 from causalkit.independence import CITest, TestResult, get_test
+from causalkit.independence._base import MIN_ROWS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-MIN_ROWS = 10
+COPY = 1e-9
 logger = logging.getLogger("causalkit.discovery")
 
 
@@ -100,18 +108,14 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
     def _check_duplicates(self, table: Table) -> None:
         """Equal columns make every conditioning set ambiguous: refuse them by name."""
         values = table.standardized()
-        constant = set(table.constant_columns())
-        for i in range(table.n_columns):
-            for j in range(i + 1, table.n_columns):
-                same = (
-                    i not in constant
-                    and j not in constant
-                    and np.allclose(values[:, i], values[:, j], rtol=0, atol=1e-12)
+        values[:, [k for k, kind in enumerate(table.types) if kind == "categorical"]] = 0.0
+        correlation = np.triu(values.T @ values / max(table.n_rows - 1, 1), k=1)
+        for i, j in np.argwhere(np.abs(correlation) > 1 - COPY).tolist():
+            mirrored = np.sign(correlation[i, j])
+            if np.allclose(values[:, i], mirrored * values[:, j], rtol=0, atol=COPY):
+                raise DataError(
+                    f"columns {table.names[i]!r} and {table.names[j]!r} are copies of each other (up to scale and sign); drop one of them"
                 )
-                if same and "categorical" not in (table.types[i], table.types[j]):
-                    raise DataError(
-                        f"columns {table.names[i]!r} and {table.names[j]!r} are copies of each other (up to scale); drop one of them"
-                    )
 
     def _find_skeleton(self, test: CITest, table: Table, knowledge: BackgroundKnowledge) -> Skeleton:
         progress = ProgressBar(bool(self.verbose))
@@ -141,7 +145,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
         undirected = np.where(skeleton.adjacent, Mark.TAIL, Mark.NONE)
         self.skeleton_ = CausalGraph(GraphKind.UG, names, undirected)
         self.sepsets_ = {
-            (names[i], names[j]): tuple(tuple(names[k] for k in s.given) for s in separations)
+            (names[i], names[j]): tuple(tuple(names[k] for k in s.given) for s in separations if s.separates)
             for (i, j), separations in skeleton.separations.items()
         }
         self.tests_ = TestTable(tuple(skeleton.records))
@@ -151,7 +155,8 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
         }
         self.conflicts_ = tuple(orienter.conflicts)
         if self.graph_.kind is GraphKind.PDAG:
-            text = "the tests contradict one another: no directed acyclic graph has this skeleton and these colliders; see conflicts_"
+            text = "the tests contradict one another: no directed acyclic graph has this skeleton and these colliders"
+            self.conflicts_ += (text,)
             warnings.warn(text, ConflictWarning, stacklevel=3)
 
     def _meta(self, table: Table, skeleton: Skeleton, extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,13 +186,10 @@ def freeze(
         }
         for c in sorted(orienter.contexts)
     }
-    for kind in kinds:
-        try:
+    for kind in kinds[:-1]:
+        with suppress(InvalidGraphError, NotExtendableError):
             return CausalGraph(kind, table.names, marks, node_data=data, edge_data=columns, meta=meta)
-        except (NotExtendableError, ValueError) as error:
-            last = error
-            orienter.conflicts.append(str(error))
-    raise last
+    return CausalGraph(kinds[-1], table.names, marks, node_data=data, edge_data=columns, meta=meta)
 
 
 def _edge_columns(orienter: Orienter, skeleton: Skeleton, table: Table, marks: Any) -> dict[str, list[Any]]:

@@ -28,10 +28,11 @@ CHUNK = 64
 
 @dataclass(frozen=True)
 class Separation:
-    """A set that separates a pair, and the p-value of that test."""
+    """A set that separates a pair, or comes closest to it where knowledge keeps the pair apart, and the p-value of that test."""
 
     given: Given
     p_value: float
+    separates: bool = True
 
 
 @dataclass
@@ -188,7 +189,7 @@ class SkeletonSearch:
         tests = [r for r in skeleton.records if {r.x, r.y} == {self.names[i], self.names[j]}]
         best = max(tests, key=lambda r: r.log_p_value)
         at = {name: k for k, name in enumerate(self.names)}
-        return (Separation(tuple(at[name] for name in best.given), best.p_value),)
+        return (Separation(tuple(at[name] for name in best.given), best.p_value, separates=False),)
 
     def _names(self, columns: Iterable[int]) -> str:
         return ", ".join(self.names[k] for k in columns)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from causalkit._validation import Floats, Table, read_table
+from causalkit._validation import ColumnType, Table, read_columns, read_table
 from causalkit.exceptions import DataError, ParameterError
 from causalkit.independence._result import TestResult
 
@@ -189,11 +190,21 @@ def get_test(test: str | CITest) -> CITest:
     return copy.copy(test)
 
 
-def one_row_each(name: str, values: Any) -> Floats:
-    """Read one side of a functional test as a matrix with one row per observation."""
-    array = np.asarray(values)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2:
-        raise DataError(f"{name} must have one or two dimensions; got shape {array.shape}")
-    return array
+def read_arguments(x: Any, y: Any, z: Any, z_types: Sequence[ColumnType] | None = None) -> list[Table]:
+    """Read the arguments of a functional test; raise `DataError` if their lengths differ."""
+    parts = [read_columns(x, "x"), read_columns(y, "y")] + (
+        [] if z is None else [read_columns(z, "z", z_types)]
+    )
+    if len({part.n_rows for part in parts}) > 1:
+        shown = ", ".join(f"{name} has {part.n_rows}" for name, part in zip("xyz", parts, strict=False))
+        raise DataError(f"x, y and z need one row per observation each; {shown}")
+    return parts
+
+
+def on_single_columns(test: CITest, x: Any, y: Any, z: Any) -> TestResult:
+    """Run a test of two single columns given any number of others."""
+    parts = read_arguments(x, y, z)
+    if parts[0].n_columns != 1 or parts[1].n_columns != 1:
+        raise DataError("x and y must be single columns in this test; kci_test takes several")
+    table = reduce(Table.join, parts)
+    return test.fit(table)(0, 1, tuple(range(2, table.n_columns)))

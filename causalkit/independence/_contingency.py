@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._validation import ColumnTypes, Floats, read_table
+from causalkit._validation import ColumnTypes, Floats
 from causalkit.exceptions import DataError
-from causalkit.independence._base import FittedTest, one_row_each
+from causalkit.independence._base import FittedTest, on_single_columns
 from causalkit.independence._null import chi_square_tail
 from causalkit.independence._result import TestResult
 
@@ -35,26 +35,34 @@ class _ContingencyTest(FittedTest):
         self._codes = np.column_stack(columns)
 
     def _test(self, i: int, j: int, given: tuple[int, ...]) -> TestResult:
-        counts = self._counts(i, j, given).astype(np.float64)
-        rows, columns, totals = counts.sum(2), counts.sum(1), counts.sum((1, 2))
-        expected = rows[:, :, None] * columns[:, None, :] / totals[:, None, None]
-        dof = float(np.sum(((rows > 0).sum(1) - 1) * ((columns > 0).sum(1) - 1)))
-        statistic = self._statistic(counts, expected)
+        counts, expected, dof = self._cells(i, j, given)
+        statistic = max(self._statistic(counts, expected), 0.0)
         p, log_p = chi_square_tail(statistic, dof)
         return TestResult(statistic, p, log_p, self.table_.n_rows, dof=dof)
 
-    def _counts(self, i: int, j: int, given: tuple[int, ...]) -> NDArray[np.intp]:
-        """Return counts (strata, levels of i, levels of j), with the strata that occur."""
-        n_i, n_j = (int(self._codes[:, k].max()) + 1 for k in (i, j))
+    def _cells(self, i: int, j: int, given: tuple[int, ...]) -> tuple[Floats, Floats, float]:
+        """Return counts and expected counts of the cells that occur, and the degrees of freedom; nothing else is stored."""
         strata = np.zeros(self.table_.n_rows, dtype=np.intp)
         if given:
             strata = np.unique(self._codes[:, list(given)], axis=0, return_inverse=True)[1].ravel()
-        cells = (strata * n_i + self._codes[:, i]) * n_j + self._codes[:, j]
-        size = (int(strata.max()) + 1) * n_i * n_j
-        return np.bincount(cells, minlength=size).reshape(-1, n_i, n_j)
+        cells, counts = np.unique(
+            np.column_stack([strata, self._codes[:, [i, j]]]), axis=0, return_counts=True
+        )
+        totals = np.bincount(strata)
+        rows, in_row = _margin(cells[:, [0, 1]], counts)
+        columns, in_column = _margin(cells[:, [0, 2]], counts)
+        expected = rows[in_row] * columns[in_column] / totals[cells[:, 0]]
+        levels = [np.bincount(np.unique(cells[:, [0, k]], axis=0)[:, 0]) for k in (1, 2)]
+        return counts.astype(np.float64), expected, float(np.sum((levels[0] - 1) * (levels[1] - 1)))
 
     def _statistic(self, counts: Floats, expected: Floats) -> float:
         raise NotImplementedError
+
+
+def _margin(keys: NDArray[np.intp], counts: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
+    """Add counts with equal keys; return the sums and the position of each cell's sum."""
+    position = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+    return np.bincount(position, weights=counts).astype(np.float64), np.asarray(position)
 
 
 class GSquare(_ContingencyTest):
@@ -87,8 +95,7 @@ class GSquare(_ContingencyTest):
     """
 
     def _statistic(self, counts: Floats, expected: Floats) -> float:
-        seen = counts > 0
-        return float(2 * np.sum(counts[seen] * np.log(counts[seen] / expected[seen])))
+        return float(2 * np.sum(counts * np.log(counts / expected)))
 
 
 class ChiSquare(_ContingencyTest):
@@ -114,8 +121,8 @@ class ChiSquare(_ContingencyTest):
     """
 
     def _statistic(self, counts: Floats, expected: Floats) -> float:
-        possible = expected > 0
-        return float(np.sum((counts[possible] - expected[possible]) ** 2 / expected[possible]))
+        # The sum of (n - e)^2 / e over all cells, those that do not occur included, since n and e have the same total.
+        return float(np.sum(counts**2 / expected) - np.sum(counts))
 
 
 def g_square_test(x: Any, y: Any, z: Any = None) -> TestResult:
@@ -139,7 +146,7 @@ def g_square_test(x: Any, y: Any, z: Any = None) -> TestResult:
     >>> g_square_test(["a", "b"] * 20, ["u", "v"] * 20).dof
     1.0
     """
-    return _functional(GSquare(), x, y, z)
+    return on_single_columns(GSquare(), x, y, z)
 
 
 def chi_square_test(x: Any, y: Any, z: Any = None) -> TestResult:
@@ -163,23 +170,4 @@ def chi_square_test(x: Any, y: Any, z: Any = None) -> TestResult:
     >>> round(chi_square_test(["a", "b"] * 20, ["u", "v"] * 20).statistic, 6)
     40.0
     """
-    return _functional(ChiSquare(), x, y, z)
-
-
-def _functional(test: _ContingencyTest, x: Any, y: Any, z: Any) -> TestResult:
-    parts = [one_row_each("x", x), one_row_each("y", y)] + ([] if z is None else [one_row_each("z", z)])
-    if len({len(part) for part in parts}) > 1:
-        raise DataError(
-            f"x, y and z need one row per observation each; lengths are {[len(part) for part in parts]}"
-        )
-    if parts[0].shape[1] != 1 or parts[1].shape[1] != 1:
-        raise DataError("x and y must be single columns in this test; kci_test takes several")
-    columns = [_codes(column) for part in parts for column in part.T]
-    return test.fit(read_table(np.column_stack(columns)))(0, 1, tuple(range(2, len(columns))))
-
-
-def _codes(column: Any) -> Floats:
-    """Number labels; whole numbers and fractions stay, so that fractions and missing values are still refused."""
-    if column.dtype.kind in "ifu":
-        return np.asarray(column, dtype=np.float64)
-    return np.unique(column.astype(str), return_inverse=True)[1].astype(np.float64)
+    return on_single_columns(ChiSquare(), x, y, z)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import linalg, special
 
-from causalkit._validation import ColumnTypes, Floats, read_table
+from causalkit._validation import ColumnTypes, Floats
 from causalkit.exceptions import DataError
-from causalkit.independence._base import FittedTest, one_row_each
+from causalkit.independence._base import FittedTest, on_single_columns
 from causalkit.independence._result import TestResult, independent
 
 __all__ = ["FisherZ", "fisher_z_test"]
@@ -113,18 +113,4 @@ def fisher_z_test(x: Any, y: Any, z: Any = None) -> TestResult:
     >>> fisher_z_test(x, x + y).p_value < 0.001
     True
     """
-    data, size = _stack(x, y, z)
-    return FisherZ().fit(read_table(data))(0, 1, tuple(range(2, size)))
-
-
-def _stack(x: Any, y: Any, z: Any) -> tuple[Any, int]:
-    """Put the arguments of a functional test side by side."""
-    parts = [one_row_each("x", x), one_row_each("y", y)] + ([] if z is None else [one_row_each("z", z)])
-    if parts[0].shape[1] != 1 or parts[1].shape[1] != 1:
-        raise DataError("x and y must be single columns in this test; kci_test takes several")
-    if len({len(part) for part in parts}) > 1:
-        raise DataError(
-            f"x, y and z need one row per observation each; lengths are {[len(part) for part in parts]}"
-        )
-    data = np.hstack(parts)
-    return data, data.shape[1]
+    return on_single_columns(FisherZ(), x, y, z)

@@ -83,11 +83,14 @@ class GramFactory:
         return empirical if isinstance(self.width, str) else float(self.width)
 
     def median_distance(self, block: Block) -> float:
-        """Return the median distance between different rows, on at most a thousand evenly spaced rows of sorted data."""
-        rows = self.values[:, list(block)]
-        rows = rows[np.lexsort(rows.T[::-1])]
-        chosen = rows[np.linspace(0, self.n - 1, min(self.n, MEDIAN_ROWS)).astype(int)]
-        distances = pdist(chosen)
+        """Return the median distance between different rows of numbers.
+
+        Beyond a thousand rows it is taken on a thousand, evenly spaced by their distance from the mean, so that neither the order of
+        rows nor that of columns matters.
+        """
+        rows = self.values[:, list(self.split(block)[0])]
+        rows = rows[np.argsort((rows**2).sum(axis=1), kind="stable")]
+        distances = pdist(rows[np.linspace(0, self.n - 1, min(self.n, MEDIAN_ROWS)).astype(int)])
         positive = distances[distances > 0]
         return float(np.median(positive)) if positive.size else 1.0
 

@@ -26,16 +26,18 @@ from __future__ import annotations
 
 import inspect
 import warnings
+import zlib
 from collections.abc import Sequence
+from functools import reduce
 from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from causalkit._random import Seed, entropy, stream
-from causalkit._validation import ColumnType, ColumnTypes, Floats, Table, check_between, read_table
-from causalkit.exceptions import ConstantColumnWarning, DataError, ParameterError, SmallSampleWarning
-from causalkit.independence._base import FittedTest, one_row_each
+from causalkit._validation import ColumnType, ColumnTypes, Floats, Table, check_between
+from causalkit.exceptions import ConstantColumnWarning, ParameterError, SmallSampleWarning
+from causalkit.independence._base import FittedTest, read_arguments
 from causalkit.independence._grams import Block, GramFactory, Width
 from causalkit.independence._kernels import center_gram
 from causalkit.independence._null import Gamma, NullLaw, Permutation, Spectral
@@ -136,7 +138,11 @@ class KCI(FittedTest):
 
     def __repr__(self) -> str:
         defaults = inspect.signature(KCI).parameters
-        changed = [f"{k}={getattr(self, k)!r}" for k, p in defaults.items() if getattr(self, k) != p.default]
+        changed = [
+            f"{k}={getattr(self, k)!r}"
+            for k, p in defaults.items()
+            if repr(getattr(self, k)) != repr(p.default)
+        ]
         return f"KCI({', '.join(changed)})"
 
     # -- preparation -----------------------------------------------------------------------------------------------------------
@@ -170,7 +176,7 @@ class KCI(FittedTest):
             check_between("ridge", self.ridge, 0, np.inf)
         check_between("time_width", self.time_width, 0, np.inf)
         check_between("shared", self.shared, -1e-9, 1)
-        if isinstance(self.null, str) and self.null not in NULLS:
+        if not isinstance(self.null, Gamma | Spectral | Permutation) and self.null not in NULLS:
             raise ParameterError(
                 f"null is {self.null!r}; allowed are {', '.join(map(repr, NULLS))} or a null law"
             )
@@ -187,11 +193,22 @@ class KCI(FittedTest):
         if reason:
             return independent(self.table_.n_rows, reason)
         a, b = (self._residual_gram(x, z, joined=not self.symmetric), self._residual_gram(y, z, joined=False))
+        joining: Floats | float = 1.0
         if self.symmetric and z:
-            b = b * self._grams.joining(z, self._grams.conditional_width(z, len(z)))
+            joining = self._grams.joining(z, self._grams.conditional_width(z, len(z)))
         if isinstance(self._law, Permutation):
-            return self._law.within(a, b, self._groups(z), stream(self._entropy, *sorted(x + y), *z))
-        return self._law.conditional(a, b) if z else self._law.unconditional(a, b)
+            return self._permutation_result(self._law, (x, a), (y, b * joining), z)
+        return self._law.conditional(a, b, joining) if z else self._law.unconditional(a, b)
+
+    def _permutation_result(
+        self, law: Permutation, first: tuple[Block, Floats], second: tuple[Block, Floats], z: Block
+    ) -> TestResult:
+        """Permute the variable that comes second by name, with a stream that belongs to the names: columns may be in any order."""
+        names = [[self.table_.names[k] for k in block] for block in (first[0], second[0], z)]
+        if names[0] > names[1]:
+            first, second = second, first
+        key = zlib.crc32(repr([*sorted(names[:2]), sorted(names[2])]).encode())
+        return law.within(first[1], second[1], self._groups(z), stream(self._entropy, key))
 
     def _trivial(self, x: Block, y: Block, z: Block) -> str:
         """Return why a test needs no computation, or an empty text."""
@@ -238,7 +255,9 @@ class KCI(FittedTest):
             )
         if not labels:
             return np.zeros(self.table_.n_rows, dtype=np.intp)
-        return np.unique(self._grams.values[:, list(labels)], axis=0, return_inverse=True)[1].ravel()
+        rows = self._grams.values[:, list(labels)]
+        _, first, groups = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first))[groups.ravel()]
 
 
 def kci_test(
@@ -307,43 +326,9 @@ def kci_test(
     >>> kci_test(x, y).p_value < 0.001, kci_test(x, y, site).p_value > 0.05
     (True, True)
     """
-    parts = [_side("x", x, None), _side("y", y, None)]
-    if z is not None:
-        parts.append(_side("z", z, z_types))
-    lengths = {part.n_rows for part in parts}
-    if len(lengths) > 1:
-        shown = ", ".join(f"{name} has {part.n_rows}" for name, part in zip("xyz", parts, strict=False))
-        raise DataError(f"x, y and z need one row per observation each; {shown}")
-    joined = parts[0].join(parts[1]) if z is None else parts[0].join(parts[1]).join(parts[2])
-    test = KCI(
-        width=width,
-        ridge=ridge,
-        null=null,
-        symmetric=symmetric,
-        time_width=time_width,
-        shared=shared,
-        random_state=rng,
-    ).fit(joined)
+    parts = read_arguments(x, y, z, z_types)
+    options = {"width": width, "ridge": ridge, "null": null, "symmetric": symmetric, "shared": shared}
+    test = KCI(**options, time_width=time_width, random_state=rng).fit(reduce(Table.join, parts))  # type: ignore[arg-type]
     ends = np.cumsum([0] + [part.n_columns for part in parts])
-    blocks = [tuple(range(a, b)) for a, b in pairwise(ends)]
+    blocks = [tuple(range(start, stop)) for start, stop in pairwise(ends)]
     return test._test_blocks(blocks[0], blocks[1], blocks[2] if z is not None else ())
-
-
-def _side(name: str, values: Any, types: Sequence[ColumnType] | None) -> Table:
-    """Read one argument; labels become codes column by column."""
-    array = one_row_each(name, values)
-    names = [f"{name}{k + 1}" for k in range(array.shape[1])]
-    if array.dtype.kind in "USOb" and not _all_numbers(array):
-        found = [np.unique(column.astype(str), return_inverse=True) for column in array.T]
-        codes = np.column_stack([numbers for _, numbers in found]).astype(np.float64)
-        levels = {label: tuple(kept.tolist()) for label, (kept, _) in zip(names, found, strict=True)}
-        label: ColumnType = "categorical"
-        kinds = (label,) * len(names)
-        return read_table(Table(tuple(names), codes, kinds, frozenset(names), levels), types)
-    return read_table(array.astype(np.float64), types, names=names, what=name)
-
-
-def _all_numbers(array: Any) -> bool:
-    return array.dtype.kind == "O" and all(
-        isinstance(v, int | float) and not isinstance(v, bool) for v in array.flat
-    )

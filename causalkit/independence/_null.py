@@ -55,13 +55,13 @@ def chi_square_tail(statistic: float, dof: float) -> tuple[float, float]:
     return math.exp(log_p), log_p
 
 
-def spectral_weights(a: Floats, b: Floats, cut: float) -> Floats:
+def spectral_weights(a: Floats, b: Floats, cut: float, joining: Floats | float = 1.0) -> Floats:
     """Return the weights of the null law of sum(a * b): the eigenvalues of the elementwise product.
 
     Products of one eigenvector of `a` and one of `b` have the Gram matrix ``a * b`` (Schur), so that the matrix of
     products itself, with one column per pair of eigenvectors, is never formed.
     """
-    weights = np.linalg.eigvalsh(_truncate(a, cut) * _truncate(b, cut))[::-1]
+    weights = np.linalg.eigvalsh(_truncate(a, cut) * _truncate(b, cut) * joining)[::-1]
     return np.asarray(weights[weights > cut * weights[0]]) if weights[0] > 0 else np.zeros(0)
 
 
@@ -172,12 +172,12 @@ class Gamma:
         variance = 2 * np.sum(kx**2) * np.sum(ky**2) / n**2
         return _gamma_result(np.sum(kx * ky), mean, variance, n)
 
-    def conditional(self, a: Floats, b: Floats) -> TestResult:
-        """Return the result for two residual Gram matrices; the null has covariance ``a * b``, elementwise."""
-        statistic = np.sum(a * b)
+    def conditional(self, a: Floats, b: Floats, joining: Floats | float = 1.0) -> TestResult:
+        """Return the result for two residual Gram matrices; the null has covariance ``a * b * joining``, elementwise."""
+        statistic = np.sum(a * b * joining)
         if self.cut > 0:
             a, b = _truncate(a, self.cut), _truncate(b, self.cut)
-        product = a * b
+        product = a * b * joining
         return _gamma_result(statistic, np.trace(product), 2 * np.sum(product**2), len(a))
 
 
@@ -212,10 +212,11 @@ class Spectral:
         p, log_p = weighted_chi_square_tail(float(np.sum(kx * ky)), kept)
         return TestResult(float(np.sum(kx * ky)), p, log_p, len(kx))
 
-    def conditional(self, a: Floats, b: Floats) -> TestResult:
-        """Return the result for two residual Gram matrices."""
-        p, log_p = weighted_chi_square_tail(float(np.sum(a * b)), spectral_weights(a, b, self.cut))
-        return TestResult(float(np.sum(a * b)), p, log_p, len(a))
+    def conditional(self, a: Floats, b: Floats, joining: Floats | float = 1.0) -> TestResult:
+        """Return the result for two residual Gram matrices, and a kernel that joins them."""
+        statistic = float(np.sum(a * b * joining))
+        p, log_p = weighted_chi_square_tail(statistic, spectral_weights(a, b, self.cut, joining))
+        return TestResult(statistic, p, log_p, len(a))
 
 
 @dataclass(frozen=True)

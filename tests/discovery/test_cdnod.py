@@ -142,6 +142,32 @@ class TestContexts:
         with pytest.warns(ConstantColumnWarning):
             assert CDNOD(n_components=0).fit(frame, context=np.full(100, "x")).changing_ == ()
 
+    @pytest.mark.parametrize(
+        "form", ["list of dates", "list of datetimes", "with zone", "old", "object numbers"]
+    )
+    def test_dates_and_numbers_are_time_in_any_container(self, form):
+        frame = two_mechanisms(n=60)[["A", "B"]]
+        days = pd.date_range("2020-01-01", periods=60)
+        context = {
+            "list of dates": [d.date() for d in days],
+            "list of datetimes": [d.to_pydatetime() for d in days],
+            "with zone": days.tz_localize("Europe/Vienna"),
+            "old": np.datetime64("1500-01-01") + np.arange(60).astype("timedelta64[D]"),
+            "object numbers": np.arange(60).astype(object),
+        }[form]
+        model = CDNOD(n_components=0, max_cond_size=0).fit(frame, context=context)
+        name = model.context_names_[0]
+        assert model.column_types_[name] == "time"
+        assert (np.diff(model.contexts_[name]) > 0).all()
+
+    def test_types_reach_a_separate_context(self):
+        frame = two_mechanisms()
+        site = pd.Series(
+            [{"s0": "1", "s1": "2", "s2": "4b"}.get(s, s[1:]) for s in frame["site"]], name="site"
+        )
+        model = CDNOD(column_types={"site": "categorical"}).fit(frame.drop(columns="site"), context=site)
+        assert model.changing_ == ("A", "C")
+
     def test_row_number_is_the_default(self):
         rng = np.random.default_rng(1)
         x = np.sin(np.arange(N) / 25) + 0.5 * rng.normal(size=N)
@@ -220,6 +246,32 @@ class TestPhaseThree:
         model = CDNOD(independent_change=scorer, n_components=0).fit(self.changing_pair(0, 2), context="site")
         assert model.graph_.undirected_neighbors("X") == ("Y",)
         assert all("too close" in h.decision for h in model.hypotheses_)
+
+    def test_a_constant_or_scaled_mechanism(self):
+        """Nothing changes: not a number rather than an artefact of unequal domains; scores do not depend on scale."""
+        from causalkit._validation import read_table
+        from causalkit.discovery import dependence_score
+        from causalkit.discovery._contexts import ContextPoints
+
+        domain = np.repeat(np.arange(6.0), [5, 10, 20, 40, 80, 160])[:, None]
+        points = ContextPoints.of(read_table(domain, ["categorical"]))
+        rows = np.random.default_rng(0).normal(size=(315, 2)) * [0, 1]
+        assert np.isnan(IndependentChange().score(read_table(rows), "X2", ["X1"], points))
+        gram = np.diag([1.0, 2.0, 3.0])
+        assert dependence_score(1e-6 * gram, 1e-6 * gram) == pytest.approx(1)
+
+    def test_labels_as_causes_and_effects(self):
+        """A categorical variable enters by a delta kernel: renaming its levels changes nothing."""
+        frame = self.changing_pair(3, 8, 30)
+        frame["X"] = pd.cut(frame["X"], [-99, -0.5, 0.5, 99], labels=["a", "b", "c"]).astype(str)
+        results = []
+        for names in ("abc", "cab"):
+            renamed = frame.assign(X=frame["X"].map(dict(zip("abc", names, strict=True))))
+            model = CDNOD().fit(renamed, context="site")
+            results.append(([h.score for h in model.hypotheses_], model.driving_force_spectra_))
+        assert results[0][0] == pytest.approx(results[1][0], rel=1e-9)
+        for name, spectrum in results[0][1].items():
+            np.testing.assert_allclose(spectrum, results[1][1][name], atol=1e-12)
 
     def test_can_be_left_out(self):
         model = CDNOD(independent_change=None, n_components=0).fit(self.changing_pair(1, 10), context="site")
@@ -337,6 +389,14 @@ class TestKnowledge:
         assert edge.data["source"] == "knowledge"
         assert "p_value" not in edge.data
 
+    def test_knowledge_that_makes_a_cycle_of_what_the_data_need(self):
+        rng = np.random.default_rng(0)
+        hidden = rng.normal(size=300)
+        data = hidden[:, None] + 0.5 * rng.normal(size=(300, 3))
+        knowledge = BackgroundKnowledge(forbidden=[("X1", "X2"), ("X2", "X3"), ("X3", "X1")])
+        with pytest.raises(KnowledgeError, match="into the cycle"):
+            PC(knowledge=knowledge).fit(data)
+
     def test_a_context_cannot_be_caused(self):
         with pytest.raises(KnowledgeError, match="required A -> site"):
             CDNOD(knowledge=BackgroundKnowledge(required=[("A", "site")])).fit(
@@ -394,6 +454,28 @@ class TestBadInput:
         a, b = rng.normal(size=(2, 100))
         found = PC().fit(np.column_stack([a, b, a + b]))
         assert found.graph_.n_nodes == 3
+
+    def test_mirrored_copies(self):
+        with pytest.raises(DataError, match="scale and sign"):
+            PC().fit(self.frame[["A", "B"]].assign(minus=-self.frame["A"]))
+
+    def test_duplicate_and_unnamed_columns(self):
+        twice = pd.concat([self.frame[["A"]], self.frame[["A"]]], axis=1)
+        with pytest.raises(DataError, match="'A' occurs 2 times|cannot be read"):
+            PC().fit(twice)
+        numbered = PC().fit(pd.DataFrame(self.frame[["A", "B"]].to_numpy()))
+        assert numbered.graph_.nodes == ("0", "1")
+
+    def test_missing_dates(self):
+        days = pd.Series(pd.date_range("2020-01-01", periods=N)).mask(lambda s: s.index == 5)
+        with pytest.raises(DataError, match="row 5"):
+            CDNOD().fit(self.frame[["A", "B"]], context=days)
+        with pytest.raises(DataError, match="row 5"):
+            CDNOD().fit(self.frame[["A", "B"]], context=days.to_numpy())
+
+    def test_wrong_length_for_the_figure(self, model):
+        with pytest.raises(ParameterError, match="5 values for 240 rows"):
+            model.plot_driving_forces(np.arange(5))
 
     def test_text_among_numbers(self):
         bad = self.frame.astype({"A": object})

@@ -232,6 +232,56 @@ class TestContingency:
         assert g_square_test(np.zeros(20), np.tile([0, 1], 10)).p_value == 1.0
 
 
+class TestContainers:
+    def test_a_frame_keeps_the_types_of_its_columns(self):
+        pd = pytest.importorskip("pandas")
+        frame = pd.DataFrame({"z": Z, "site": DOMAIN})
+        codes = np.column_stack([Z, np.unique(DOMAIN, return_inverse=True)[1]])
+        expected = kci_test(X, Y, codes, z_types=["continuous", "categorical"]).p_value
+        assert kci_test(X, Y, frame).p_value == pytest.approx(expected, rel=1e-9)
+        assert (
+            kci_test(
+                pd.Series(X),
+                list(Y),
+                np.column_stack([Z, DOMAIN]).astype(object),
+                z_types=["categorical"] * 2,
+            ).p_value
+            > 0
+        )
+
+    def test_objects_that_are_numbers_are_numbers(self):
+        for column in (X.astype(object), [np.float32(v) for v in X], list(X)):
+            assert kci_test(column, Y).p_value == pytest.approx(kci_test(X, Y).p_value, rel=1e-3)
+
+    def test_missing_objects_are_refused(self):
+        for test, bad in (
+            (kci_test, [1.5, None, *X[2:]]),
+            (g_square_test, ["a", None] * (N // 2)),
+            (kci_test, ["a", float("nan")] * (N // 2)),
+        ):
+            with pytest.raises(DataError, match="missing"):
+                test(bad, np.arange(N) % 3)
+
+    def test_extreme_scales(self):
+        expected = kci_test(X, Y, Z).p_value
+        for scale in (1e150, 1e-200):
+            assert kci_test(scale * X, scale * Y, scale * Z).p_value == pytest.approx(expected, rel=1e-6)
+
+    def test_labels_with_very_many_levels(self):
+        data = np.random.default_rng(0).permuted(np.tile(np.arange(3000), (3, 1)), axis=1).T
+        assert GSquare().fit(data)(0, 1, (2,)).p_value == 1.0
+
+    def test_permutation_does_not_depend_on_the_order_of_columns_or_variables(self):
+        data = np.column_stack([X, Y, np.unique(DOMAIN, return_inverse=True)[1]])
+        pd = pytest.importorskip("pandas")
+        frame = pd.DataFrame(data, columns=["x", "y", "d"]).astype({"d": str})
+        test = KCI(null=Permutation(99))
+        p = test.fit(frame)(0, 1, (2,)).p_value
+        assert (
+            p == test.fit(frame)(1, 0, (2,)).p_value == test.fit(frame[["d", "y", "x"]])(2, 1, (0,)).p_value
+        )
+
+
 class TestInput:
     def test_missing_values_name_column_and_rows(self):
         bad = X.copy()
@@ -258,6 +308,8 @@ class TestInput:
     @pytest.mark.parametrize(
         "options",
         [
+            {"null": 5},
+            {"null": Permutation},
             {"width": 0},
             {"width": "huge"},
             {"ridge": -1},
