@@ -147,7 +147,7 @@ def read_columns(values: Any, names: str | Sequence[str], column_types: ColumnTy
     if nw.dependencies.is_into_dataframe(values):
         table = read_table(values, column_types)
         return replace_names(table, _numbered(names, table.n_columns)) if isinstance(names, str) else table
-    array = np.asarray(values)
+    array = values if hasattr(values, "dtype") else np.asarray(values, dtype=object)
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2:
         raise DataError(f"{names} must have one or two dimensions; got shape {array.shape}")
@@ -216,7 +216,7 @@ def _numbers_from_levels(name: str, kind: str, codes: Floats, levels: tuple[Any,
             f"column {name!r} is declared {kind} but holds text ({shown}); replace the labels by numbers that say their "
             "order, or declare it categorical"
         ) from None
-    return np.asarray(numbers[codes.astype(int)])
+    return _numbers(name, numbers[codes.astype(int)]).values
 
 
 # -- containers ----------------------------------------------------------------------------------------------------------------
@@ -243,11 +243,13 @@ def _array_columns(data: Any, names: Iterable[str] | None, what: str) -> list[tu
     """Split an array into named columns."""
     from sklearn.utils import check_array
 
-    array = data if hasattr(data, "dtype") else np.asarray(data)
+    array = data if hasattr(data, "dtype") else np.asarray(data, dtype=object)
     try:
         array = check_array(array, dtype=None, ensure_all_finite=False, input_name=what)
     except ValueError as error:
         raise DataError(str(error)) from None
+    except TypeError as error:
+        raise DataTypeError(str(error)) from None
     labels = [f"X{k + 1}" for k in range(array.shape[1])] if names is None else [str(name) for name in names]
     if len(labels) != array.shape[1]:
         raise ParameterError(f"{len(labels)} names were given for {array.shape[1]} columns")

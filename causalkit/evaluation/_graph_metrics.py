@@ -73,7 +73,7 @@ def _aligned(true: CausalGraph, estimated: CausalGraph) -> tuple[CausalGraph, Ca
             f"the graphs have different nodes: only in the first {sorted(missing)[:5]}, only in the second {sorted(extra)[:5]}; "
             "use subgraph() to compare on common nodes"
         )
-    return true, estimated.reorder(true.nodes)
+    return true, estimated if estimated.nodes == true.nodes else estimated.reorder(true.nodes)
 
 
 def shd(true: CausalGraph, estimated: CausalGraph, *, reversal_cost: Literal[1, 2] = 1) -> int:
@@ -113,11 +113,18 @@ def shd(true: CausalGraph, estimated: CausalGraph, *, reversal_cost: Literal[1, 
     if reversal_cost not in (1, 2):
         raise ParameterError(f"reversal_cost is {reversal_cost!r}; allowed are 1 and 2")
     first, second = _aligned(true, estimated)
-    a, b = first.marks, second.marks
+    (a, both_a), (b, both_b) = _layers(first), _layers(second)
     different = np.triu((a != b) | (a.T != b.T))
     reversed_edges = different & (a == b.T) & (b == a.T) & (a != a.T)
-    planes = np.triu(first.bidirected != second.bidirected)
-    return int(different.sum() + (reversal_cost - 1) * reversed_edges.sum() + planes.sum())
+    replaced = different & np.triu(both_a != both_b) & ((a == 0) != (b == 0))
+    bidirected = np.triu(both_a != both_b) & ~replaced
+    return int(different.sum() + (reversal_cost - 1) * reversed_edges.sum() + bidirected.sum())
+
+
+def _layers(graph: CausalGraph) -> tuple[Marks, NDArray[np.bool_]]:
+    """Return the marks without bidirected edges, and all bidirected edges, wherever the kind keeps them."""
+    both = (graph.marks == Mark.ARROW) & (graph.marks.T == Mark.ARROW)
+    return np.where(both, np.uint8(0), graph.marks), np.asarray(both | graph.bidirected)
 
 
 def skeleton_scores(true: CausalGraph, estimated: CausalGraph) -> Scores:
@@ -141,8 +148,7 @@ def skeleton_scores(true: CausalGraph, estimated: CausalGraph) -> Scores:
     0.5
     """
     first, second = _aligned(true, estimated)
-    a, b = (np.triu((g.marks != Mark.NONE) | g.bidirected) for g in (first, second))
-    return _scores(a, b)
+    return _scores(np.triu(_adjacent(first)), np.triu(_adjacent(second)))
 
 
 def _scores(true: NDArray[np.bool_], found: NDArray[np.bool_]) -> Scores:
@@ -180,28 +186,29 @@ def mark_scores(
     check_choice("over", over, ("all", "common"))
     wanted = _as_mark(mark)
     first, second = _aligned(true, estimated)
-    a, b = first.marks == wanted, second.marks == wanted
+    (a, both_a), (b, both_b) = _layers(first), _layers(second)
+    layers = [(a == wanted, b == wanted)]
+    if wanted is Mark.ARROW:
+        layers.append((both_a, both_b))
     if over == "common":
-        both = (first.marks != Mark.NONE) & (second.marks != Mark.NONE)
-        a, b = a & both, b & both
-    scores = _scores(a, b)
-    if wanted is not Mark.ARROW or over == "common":
-        return scores
-    extra = _scores(first.bidirected, second.bidirected)
-    return Scores(
-        scores.true_positives + extra.true_positives,
-        scores.false_positives + extra.false_positives,
-        scores.false_negatives + extra.false_negatives,
-    )
+        shared = _adjacent(first) & _adjacent(second)
+        layers = [(x & shared, y & shared) for x, y in layers]
+    parts = [_scores(x, y) for x, y in layers]
+    counts = [(part.true_positives, part.false_positives, part.false_negatives) for part in parts]
+    return Scores(*(sum(column) for column in zip(*counts, strict=True)))
+
+
+def _adjacent(graph: CausalGraph) -> NDArray[np.bool_]:
+    return np.asarray((graph.marks != Mark.NONE) | graph.bidirected)
 
 
 def _as_mark(mark: Mark | str) -> Mark:
     if isinstance(mark, Mark) and mark is not Mark.NONE:
         return mark
     names = {"arrow": Mark.ARROW, "tail": Mark.TAIL, "circle": Mark.CIRCLE}
-    if mark not in names:
+    if not isinstance(mark, str) or mark not in names:
         raise ParameterError(f"mark is {mark!r}; allowed are 'arrow', 'tail' and 'circle'")
-    return names[str(mark)]
+    return names[mark]
 
 
 @dataclass(frozen=True)

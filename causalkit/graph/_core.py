@@ -22,6 +22,11 @@ from causalkit.graph._invariants import check_invariants
 from causalkit.graph._marks import GraphKind, Mark, as_kind
 
 
+def as_names(nodes: str | Iterable[str]) -> tuple[str, ...]:
+    """Read one name or several."""
+    return (nodes,) if isinstance(nodes, str) else tuple(nodes)
+
+
 class GraphCore:
     """Nodes, marks and data of a graph; :class:`causalkit.CausalGraph` adds what can be asked of it."""
 
@@ -179,6 +184,14 @@ class GraphCore:
         """Boolean array, true at [i, j] where i → j."""
         return np.asarray((self._marks == Mark.ARROW) & (self._marks.T == Mark.TAIL))
 
+    @property
+    def _exogenous(self) -> list[int]:
+        """Positions of context nodes that nothing may point at."""
+        data = self._node_data.items()
+        return [
+            self.index(n) for n, a in data if a.get("role") == "context" and a.get("exogenous") is not False
+        ]
+
     # -- equality ----------------------------------------------------------------------------------------------------
 
     def __eq__(self, other: object) -> bool:
@@ -272,7 +285,7 @@ class GraphCore:
         >>> CausalGraph.parse("A -> B").reorder(["B", "A"]).nodes
         ('B', 'A')
         """
-        order = tuple(nodes)
+        order = as_names(nodes)
         if len(order) != self.n_nodes or set(order) != set(self._nodes):
             msg = f"the new order must list each of the {self.n_nodes} nodes once; got {order!r}"
             raise GraphError(msg)
@@ -297,7 +310,7 @@ class GraphCore:
         >>> print(CausalGraph.parse("A -> B; B -> C").subgraph(["C", "B"]))
         C, B; B -> C
         """
-        keep = tuple(nodes)
+        keep = as_names(nodes)
         at = [self.index(name) for name in keep]
         plane = self._bidirected[np.ix_(at, at)] if self._kind is GraphKind.ADMG else None
         new = _edge_keys(self._marks[np.ix_(at, at)], plane)
@@ -363,7 +376,9 @@ class GraphCore:
         'MPDAG'
         """
         target = as_kind(kind)
-        marks, plane = _move_bidirected(self._marks, self._bidirected, to_plane=target is GraphKind.ADMG)
+        marks, plane = _move_bidirected(
+            self._marks, self._bidirected, self._nodes, to_plane=target is GraphKind.ADMG
+        )
         order = {key: k for k, key in enumerate(_edge_keys(self._marks, self._bidirected))}
         keep = [order.get((i, j, bow), order.get((i, j, not bow))) for i, j, bow in _edge_keys(marks, plane)]
         return self._copy(kind=target, marks=marks, bidirected=plane, edge_data=select(self._edge_data, keep))
@@ -441,6 +456,7 @@ class GraphCore:
         'A -> B; B -> C'
         """
         i, j = self.index(u), self.index(v)
+        mark_u, mark_v = _as_mark(mark_u), _as_mark(mark_v)
         marks = self._marks.copy()
         if self._kind is GraphKind.ADMG and mark_u is Mark.ARROW and mark_v is Mark.ARROW:
             plane = self._bidirected.copy()
@@ -530,7 +546,7 @@ def _rebuild(
 
 
 def _move_bidirected(
-    marks: MarkArray, plane: NDArray[np.bool_], *, to_plane: bool
+    marks: MarkArray, plane: NDArray[np.bool_], nodes: tuple[str, ...], *, to_plane: bool
 ) -> tuple[MarkArray, NDArray[np.bool_] | None]:
     """Move ↔ edges between the matrix of marks and the plane that only an ADMG has."""
     marks = marks.copy()
@@ -539,11 +555,19 @@ def _move_bidirected(
         marks[both] = Mark.NONE
         return marks, plane | both
     if (plane & (marks != Mark.NONE)).any():
-        i, j = np.argwhere(plane & (marks != Mark.NONE))[0]
-        msg = f"positions {i} and {j} are joined by both -> and <->; only an ADMG can hold two edges between two nodes"
+        i, j = np.argwhere(plane & (marks != Mark.NONE))[0].tolist()
+        msg = f"{nodes[i]!r} and {nodes[j]!r} are joined by both -> and <->; only an ADMG can hold two edges between two nodes"
         raise GraphError(msg)
     marks[plane] = Mark.ARROW
     return marks, None
+
+
+def _as_mark(mark: Any) -> Mark:
+    try:
+        return Mark(mark)
+    except ValueError:
+        msg = f"{mark!r} is no mark; allowed are Mark.CIRCLE, Mark.ARROW and Mark.TAIL"
+        raise GraphError(msg) from None
 
 
 def _key(i: int, j: int, bow: bool) -> tuple[int, int, bool]:

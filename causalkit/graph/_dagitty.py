@@ -19,9 +19,9 @@ MAX_TEXT = 10_000_000
 KINDS = {"dag": GraphKind.DAG, "pdag": GraphKind.PDAG, "mag": GraphKind.MAG, "pag": GraphKind.PAG}
 _FLAGS = ("exposure", "outcome", "latent", "adjusted", "selected")
 _HEAD = re.compile(r"\s*(dag|pdag|mag|pag)\b\s*(?:\"[^\"]*\"|\w+)?\s*\{", re.IGNORECASE)
-_NAME = r'(?:"(?:[^"\\]|\\.)*"|[^\s\[\]{};"<>@-]+)'
+_NAME = r'(?:"(?:[^"\\]|\\.)*"|[^\s\[\]{};"<>@=-]+)'
 _PART = re.compile(
-    rf"\s*(?:(?P<glyph>[<@]?-+[>@]?)(?=[\s\"\w.])|(?P<name>{_NAME})\s*(?:\[(?P<options>[^\]]*)\])?|(?P<end>;))"
+    rf"\s*(?:(?P<setting>\w+=\"[^\"]*\")|(?P<glyph>[<@]?-+[>@]?)(?=[\s\"\w.])|(?P<name>{_NAME})\s*(?:\[(?P<options>[^\]]*)\])?|(?P<end>;))"
 )
 _GLYPH_OF = {Mark.TAIL: ("-", "-"), Mark.ARROW: ("<", ">"), Mark.CIRCLE: ("@", "@")}
 
@@ -87,12 +87,14 @@ def read_dagitty(
             msg = f"cannot read the DAGitty text from {body[position : position + 40].strip()!r}"
             raise ParseError(msg)
         position = part.end()
+        if part["setting"]:
+            continue
         if part["glyph"]:
             glyph = part["glyph"]
         elif part["end"]:
             last = ""
         else:
-            name = _take_node(part, data)
+            name = _take_node(part, data, on_edge=bool(glyph))
             if glyph:
                 edges.append((last, name, *marks_of(glyph)))
             last, glyph = name, ""
@@ -104,11 +106,12 @@ def read_dagitty(
     return kind, list(data), edges, {name: values for name, values in data.items() if values}
 
 
-def _take_node(part: re.Match[str], data: dict[str, dict[str, Any]]) -> str:
+def _take_node(part: re.Match[str], data: dict[str, dict[str, Any]], *, on_edge: bool) -> str:
+    """Read a node; options after an edge belong to the edge, which has no place for them here."""
     raw = part["name"]
     name = raw[1:-1] if raw.startswith('"') else raw
     attributes = data.setdefault(name, {})
-    for word in re.findall(r'[A-Za-z]+(?:\s*=\s*"[^"]*")?', part["options"] or ""):
+    for word in re.findall(r'[A-Za-z]+(?:\s*=\s*"[^"]*")?', "" if on_edge else part["options"] or ""):
         key, _, value = word.partition("=")
         if key.strip() == "pos":
             attributes["pos"] = _position(name, value)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, final
 
 from causalkit.exceptions import GraphKindError, NotExtendableError
-from causalkit.graph import _classes, _draw, _svg
+from causalkit.graph import _classes, _draw, _meek, _svg
+from causalkit.graph._bits import members
 from causalkit.graph._conversions import GraphConversions
 from causalkit.graph._knowledge import BackgroundKnowledge, apply_knowledge
 from causalkit.graph._marks import GraphKind
@@ -178,7 +179,12 @@ class CausalGraph(GraphConversions):
         ()
         """
         self._require(_PATTERNS, "to_dag")
-        parents = _classes.extension(Pattern.from_marks(self.marks))
+        pattern = Pattern.from_marks(self.marks)
+        for c in self._exogenous:
+            for v in members(pattern.undirected[c]):
+                pattern.orient(c, v)
+        _meek.close(pattern)
+        parents = _classes.extension(pattern)
         if parents is None:
             raise NotExtendableError(
                 "no directed acyclic graph has these edges and exactly these unshielded colliders"

@@ -12,7 +12,7 @@ import numpy as np
 
 from causalkit.exceptions import GraphError, GraphKindError
 from causalkit.graph._bits import closure, mask_of, members, topological_order
-from causalkit.graph._core import GraphCore
+from causalkit.graph._core import GraphCore, as_names
 from causalkit.graph._marks import GraphKind, Mark, glyph
 from causalkit.graph._possible import possibly_reachable
 from causalkit.graph._separation import Separator
@@ -20,9 +20,7 @@ from causalkit.graph._separation import Separator
 SEPARABLE = (GraphKind.DAG, GraphKind.ADMG, GraphKind.MAG, GraphKind.UG)
 
 
-def as_names(nodes: str | Iterable[str]) -> tuple[str, ...]:
-    """Read one name or several."""
-    return (nodes,) if isinstance(nodes, str) else tuple(nodes)
+POSSIBLE = (GraphKind.CPDAG, GraphKind.MPDAG, GraphKind.MAG, GraphKind.PAG)
 
 
 class GraphQueries(GraphCore):
@@ -277,6 +275,11 @@ class GraphQueries(GraphCore):
         tuple of str
             Names in data order, without `nodes` themselves.
 
+        Raises
+        ------
+        GraphKindError
+            For a PDAG, which need not be closed under Meek's rules (see `to_mpdag`), an undirected graph and kind UNKNOWN.
+
         Notes
         -----
         A possibly directed path, of which no edge can point backwards, can be shortened to one without shielded
@@ -292,6 +295,11 @@ class GraphQueries(GraphCore):
         return self._possible(nodes, forward=True)
 
     def _possible(self, nodes: str | Iterable[str], *, forward: bool) -> tuple[str, ...]:
+        if self.kind in (GraphKind.DAG, GraphKind.ADMG):
+            return self.descendants(nodes) if forward else self.ancestors(nodes)
+        if self.kind not in POSSIBLE:
+            msg = f"possible ancestors are defined for DAG, ADMG, {', '.join(POSSIBLE)}; this graph is a {self.kind}. Use to_mpdag() first"
+            raise GraphKindError(msg)
         marks = self.marks if forward else self.marks.T
         start = [self.index(name) for name in as_names(nodes)]
         reached = possibly_reachable(marks, self._adjacency_masks, start)

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 10_000_000
 _TOKEN = re.compile(r'[^\S\n]*(?:"((?:[^"\\]|\\.)*)"|([;,\n])|([^\s;,"]+))')
+_ARROW_INSIDE = re.compile(r"--|->|<|>|-o\b|\bo-")
 _BARE = re.compile(r"[^\s;,\"<>\\-][^\s;,\"<>\\]*\Z")
 
 
 def quote(name: str) -> str:
     """Write a node name, quoted if it could not be read back bare."""
-    if _BARE.match(name):
+    if _BARE.match(name) and not _ARROW_INSIDE.search(name):
         return name
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
@@ -51,17 +52,20 @@ def read_text(text: str) -> tuple[list[str], list[tuple[str, Mark, Mark, str]]]:
             words = " ".join(word for _, word in statement)
             msg = f"cannot read {words!r}; write edges as 'A -> B', with spaces around the arrow, and ';' between them"
             raise ParseError(msg)
-        for _, name in names:
-            _check_name(name)
+        for bare, name in names:
+            _check_name(bare, name)
             nodes[name] = None
         for k, (_, arrow) in enumerate(glyphs):
             edges.append((names[k][1], *marks_of(arrow), names[k + 1][1]))
     return list(nodes), edges
 
 
-def _check_name(name: str) -> None:
+def _check_name(bare: bool, name: str) -> None:
     if not name:
         raise ParseError('an empty name "" is not a node')
+    if bare and _ARROW_INSIDE.search(name):
+        msg = f"cannot read {name!r} as a name; write spaces around the arrow, as in 'A -> B', or quote the name"
+        raise ParseError(msg)
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
