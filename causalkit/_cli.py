@@ -25,13 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status, 2 for an error that the user can mend."""
     options = _parser().parse_args(arguments)
     try:
+        check_options(options)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", CausalKitWarning)
             discover(options)
         for warning in {str(w.message): w for w in caught}:
             print(f"note: {warning}", file=sys.stderr)
-    except CausalKitError as error:
+    except (CausalKitError, OSError) as error:
         print(f"causalkit: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -92,6 +93,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 # -- the run ---------------------------------------------------------------------------------------------------------------
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Refuse options that contradict one another, before any work is done."""
+    if options.no_context and options.context:
+        raise DataError("--context and --no-context contradict each other; leave one out")
+    twice = set(options.categorical) & set(options.time)
+    if twice:
+        raise DataError(f"column {min(twice)!r} is declared both --categorical and --time")
+    options.out.mkdir(parents=True, exist_ok=True)
 
 
 def discover(options: argparse.Namespace) -> None:
@@ -227,7 +238,6 @@ def write_results(
     model: Any, frame: Any, rows: Sequence[dict[str, Any]], options: argparse.Namespace
 ) -> list[Path]:
     """Write graph.svg, graph.json, edges.csv and, if something changes, driving_forces.png."""
-    options.out.mkdir(parents=True, exist_ok=True)
     written = [options.out / name for name in ("graph.svg", "graph.json", "edges.csv")]
     written[0].write_text(standalone(model.graph_.to_svg()), encoding="utf-8")
     written[1].write_text(model.graph_.to_json(indent=2), encoding="utf-8")

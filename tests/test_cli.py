@@ -134,3 +134,11 @@ def test_version_and_help(capsys):
             main([flag])
         assert stop.value.code == 0
     assert "discover" in capsys.readouterr().out
+
+
+def test_contradicting_options_are_refused_before_the_search(table, tmp_path, capsys):
+    assert run(table, "--context", "site", "--no-context") == 2
+    assert "contradict" in capsys.readouterr().err
+    assert run(table, "--categorical", "site", "--time", "site") == 2
+    (tmp_path / "file").write_text("")
+    assert run(table, "--context", "site", "--out", str(tmp_path / "file")) == 2

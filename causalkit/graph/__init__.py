@@ -5,10 +5,10 @@ kind is checked, so that a function that gets a CPDAG has one. ``graph.marks[i, 
 between i and j, everywhere.
 """
 
-from causalkit.graph._edges import Edge, EdgeColumns
+from causalkit.graph._edges import EDGE_COLUMNS, Edge
 from causalkit.graph._graph import CausalGraph
 from causalkit.graph._knowledge import BackgroundKnowledge
 from causalkit.graph._marks import GraphKind, Mark
 from causalkit.graph._random_graphs import random_dag
 
-__all__ = ["BackgroundKnowledge", "CausalGraph", "Edge", "EdgeColumns", "GraphKind", "Mark", "random_dag"]
+__all__ = ["EDGE_COLUMNS", "BackgroundKnowledge", "CausalGraph", "Edge", "GraphKind", "Mark", "random_dag"]

@@ -34,9 +34,13 @@ def check_nodes(nodes: Iterable[Any]) -> tuple[str, ...]:
 
 def check_marks(marks: ArrayLike, d: int) -> MarkArray:
     """Return a (d, d) matrix of marks, read-only."""
-    array = np.asarray(marks)
-    if array.size == 0:
-        array = np.zeros((d, d), dtype=np.uint8)
+    try:
+        array = np.asarray(marks)
+    except ValueError:
+        msg = f"marks must be a ({d}, {d}) array; its rows have different lengths"
+        raise GraphError(msg) from None
+    if d == 0 and array.size == 0:
+        array = np.zeros((0, 0), dtype=np.uint8)
     if array.shape != (d, d):
         msg = f"marks has shape {array.shape}; {d} nodes need ({d}, {d})"
         raise GraphError(msg)
@@ -73,6 +77,10 @@ def check_node_data(
     """Return attributes of nodes, read-only, with known roles."""
     frozen = {}
     for name, attributes in (data or {}).items():
+        given: object = attributes
+        if not isinstance(given, Mapping):
+            msg = f"node data of {name!r} must be a mapping of attributes; got {attributes!r}"
+            raise GraphError(msg)
         if name not in nodes:
             msg = f"node data given for {name!r}, which is not a node"
             raise NodeNotFoundError(msg)
@@ -89,6 +97,10 @@ def _check_attributes(name: str, attributes: Mapping[str, Any]) -> None:
     if context not in CONTEXT_TYPES:
         msg = f"node {name!r} has context_type {context!r}; allowed are {', '.join(CONTEXT_TYPES)}"
         raise GraphError(msg)
-    if attributes.get("lag", 0) > 0:
-        msg = f"node {name!r} has lag {attributes['lag']}; a lag counts steps into the past and is 0 or negative"
+    if "name" in attributes:
+        msg = f"node {name!r} has an attribute 'name'; use relabel() to rename a node"
+        raise GraphError(msg)
+    lag = attributes.get("lag", 0)
+    if isinstance(lag, bool) or not isinstance(lag, int) or lag > 0:
+        msg = f"node {name!r} has lag {lag!r}; a lag counts steps into the past and is an integer, 0 or negative"
         raise GraphError(msg)

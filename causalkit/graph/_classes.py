@@ -46,14 +46,12 @@ def extension(pattern: Pattern) -> list[int] | None:
     """
     parents = list(pattern.parents)
     remaining = (1 << len(pattern)) - 1
-    waiting = remaining
     while remaining:
-        sink = next((x for x in members(waiting) if _can_be_sink(pattern, x, remaining)), None)
+        sink = next((x for x in members(remaining) if _can_be_sink(pattern, x, remaining)), None)
         if sink is None:
             return None
         parents[sink] |= pattern.undirected[sink] & remaining
         remaining &= ~(1 << sink)
-        waiting = remaining
     return parents
 
 

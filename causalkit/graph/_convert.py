@@ -1,7 +1,7 @@
 """Matrices and objects of other libraries.
 
 Seven libraries encode graphs in seven ways, half of them transposed against the other half; each function below states
-the encoding that it reads or writes. What the other side cannot say is an error and never dropped.
+the encoding that it reads or writes. An edge that the other side cannot say is an error and never dropped; what is known *about* nodes and edges is kept only by JSON and NPZ.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causalkit.exceptions import ConversionError, MissingDependencyError
-from causalkit.graph._marks import GraphKind, Mark
+from causalkit.graph._marks import GraphKind, Mark, as_kind
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
@@ -29,7 +29,11 @@ def default_names(names: Iterable[str] | None, d: int) -> list[str]:
 
 def square(matrix: ArrayLike, what: str) -> NDArray[Any]:
     """Check that an input is a square matrix."""
-    array = np.asarray(matrix)
+    try:
+        array = np.asarray(matrix)
+    except ValueError:
+        msg = f"{what} must be a square matrix; its rows have different lengths"
+        raise ConversionError(msg) from None
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
         msg = f"{what} must be a square matrix; got shape {array.shape}"
         raise ConversionError(msg)
@@ -39,8 +43,15 @@ def square(matrix: ArrayLike, what: str) -> NDArray[Any]:
 def refuse(graph: GraphCore, allowed: Sequence[GraphKind], target: str) -> None:
     """Raise unless the target can say everything that the graph says."""
     if graph.kind not in allowed or graph.bidirected.any():
-        kinds = ", ".join(allowed)
-        what = "a <-> edge beside a -> edge" if graph.bidirected.any() else f"the marks of a {graph.kind}"
+        kinds = ", ".join(kind for kind in allowed if kind is not GraphKind.ADMG)
+        bow = bool((graph.bidirected & (graph.marks != Mark.NONE)).any())
+        what = (
+            "a <-> edge beside a -> edge"
+            if bow
+            else f"the edges of this {graph.kind} (with_kind('MAG') may help)"
+            if graph.bidirected.any()
+            else f"the marks of a {graph.kind}"
+        )
         msg = f"{target} cannot hold {what}; it can hold {kinds}. to_json() keeps everything"
         raise ConversionError(msg)
 
@@ -59,6 +70,9 @@ def adjacency_to_marks(matrix: ArrayLike) -> Marks:
     array = square(matrix, "an adjacency matrix")
     if not np.isin(array, [0, 1]).all():
         msg = f"an adjacency matrix holds 0 and 1 only; got {np.setdiff1d(array, [0, 1])[:3].tolist()}"
+        raise ConversionError(msg)
+    if np.diagonal(array).any():
+        msg = f"entry [{np.flatnonzero(np.diagonal(array))[0]}, same] of the diagonal is 1; a node cannot cause itself"
         raise ConversionError(msg)
     both = np.argwhere((array == 1) & (array.T == 1))
     if both.size:
@@ -135,7 +149,15 @@ def from_networkx(
 ) -> tuple[GraphKind, list[str], list[tuple[str, str, Mark, Mark]]]:
     """Read a networkx graph written by `to_networkx`, or a plain DiGraph as DAG and a plain Graph as UG."""
     nodes = list(other.nodes)
-    declared = kind or (GraphKind(other.graph["kind"]) if "kind" in other.graph else None)
+    declared = kind or (as_kind(other.graph["kind"]) if "kind" in other.graph else None)
+    if (
+        other.is_directed()
+        and not other.is_multigraph()
+        and any(other.has_edge(v, u) for u, v in other.edges)
+    ):
+        u, v = next((u, v) for u, v in other.edges if other.has_edge(v, u))
+        msg = f"there are arcs {u!r} -> {v!r} and back; an undirected edge is written in a networkx.Graph with the attribute 'marks'"
+        raise ConversionError(msg)
     if other.is_directed():
         guess = GraphKind.ADMG if other.is_multigraph() else GraphKind.DAG
         return declared or guess, nodes, [_directed_edge(u, v, data) for u, v, data in other.edges(data=True)]
@@ -165,14 +187,6 @@ def _marked_edge(u: str, v: str, data: dict[str, Any]) -> tuple[str, str, Mark, 
 _TO_CAUSAL_LEARN = {Mark.NONE: 0, Mark.CIRCLE: 2, Mark.ARROW: 1, Mark.TAIL: -1}
 
 
-def to_causal_learn_matrix(graph: GraphCore) -> NDArray[np.int_]:
-    """Write causal-learn's matrix: entry [i, j] is the mark at **row** i; -1 tail, 1 arrowhead, 2 circle."""
-    if graph.bidirected.any():
-        refuse(graph, [k for k in GraphKind if k is not GraphKind.ADMG], "causal-learn's matrix")
-    lookup = np.array([_TO_CAUSAL_LEARN[Mark(k)] for k in range(4)])
-    return np.asarray(lookup[graph.marks.T])
-
-
 def causal_learn_matrix_to_marks(matrix: ArrayLike) -> Marks:
     """Read causal-learn's matrix of marks."""
     array = square(matrix, "causal-learn's matrix")
@@ -193,7 +207,8 @@ def to_causal_learn(graph: GraphCore) -> Any:
     nodes = [node_type(name) for name in graph.nodes]
     out = general(nodes)
     ends = {Mark.TAIL: endpoint.TAIL, Mark.ARROW: endpoint.ARROW, Mark.CIRCLE: endpoint.CIRCLE}
-    to_causal_learn_matrix(graph)
+    if graph.bidirected.any():
+        refuse(graph, [kind for kind in GraphKind if kind is not GraphKind.ADMG], "causal-learn's matrix")
     for e in graph.edges:
         out.add_edge(
             edge_type(nodes[graph.index(e.u)], nodes[graph.index(e.v)], ends[e.mark_u], ends[e.mark_v])
@@ -205,7 +220,7 @@ def from_causal_learn(other: Any) -> tuple[list[str], Marks]:
     """Read causal-learn's GeneralGraph, or the CausalGraph that its `pc` and `cdnod` return."""
     inner = getattr(other, "G", other)
     if not hasattr(inner, "graph") or not hasattr(inner, "get_nodes"):
-        msg = f"expected a causal-learn graph; got {type(other).__name__}. For its matrix use from_causal_learn_matrix"
+        msg = f"expected a causal-learn graph; got {type(other).__name__}"
         raise ConversionError(msg)
     return [node.get_name() for node in inner.get_nodes()], causal_learn_matrix_to_marks(inner.graph)
 

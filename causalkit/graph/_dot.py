@@ -20,8 +20,10 @@ _MARK = {shape: mark for mark, shape in _SHAPE.items()}
 _ID = r'(?:"(?:[^"\\]|\\.)*"|[\w.]+)'
 _HEAD = re.compile(rf"\s*(strict\s+)?(di)?graph\b\s*(?:{_ID})?\s*\{{")
 _ATTRIBUTE = re.compile(rf"([A-Za-z_]\w*)\s*=\s*({_ID})\s*[,;]?\s*")
-_STATEMENT = re.compile(rf"\s*({_ID})(?:\s*(->|--)\s*({_ID}))?\s*(?:\[([^\]]*)\])?\s*(?:;|\n|$)")
-_SETTING = re.compile(rf"\s*(?:(?:graph|node|edge)\s*\[[^\]]*\]|[A-Za-z_]\w*\s*=\s*{_ID})\s*(?:;|\n|$)")
+_STATEMENT = re.compile(
+    rf"\s*+({_ID})(?:\s*+(->|--)\s*+({_ID}))?\s*?(?:[^\S\n]*+\[([^\]]*)\])?[^\S\n]*+(?:;|\n|$)"
+)
+_SETTING = re.compile(rf"\s*(?:(?:graph|node)\s*\[[^\]]*\]|[A-Za-z_]\w*\s*=\s*{_ID})\s*(?:;|\n|$)")
 
 
 def quote(name: str) -> str:
@@ -71,6 +73,10 @@ def _take(
     match: re.Match[str], directed: bool, nodes: dict[str, None], edges: list[tuple[str, str, Mark, Mark]]
 ) -> None:
     u, arrow, v, attributes = match[1], match[2], match[3], match[4] or ""
+    if v is None and u == "edge":
+        raise ParseError(
+            "defaults for all edges ('edge [...]') are not understood; write attributes at each edge"
+        )
     nodes[_unquote(u)] = None
     if v is None:
         return

@@ -10,6 +10,7 @@ from causalkit.exceptions import GraphError
 from causalkit.graph._edges import Edge
 from causalkit.graph._layout import Layout, Point, layered_layout
 from causalkit.graph._marks import Mark
+from causalkit.graph._svg import is_bow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +37,14 @@ def draw(
         _, ax = plt.subplots(figsize=size, layout="constrained")
     boxes = {name: _node(graph, ax, name, places[name]) for name in graph.nodes}
     for edge in graph.edges:
-        _edge(ax, edge, boxes, places, [(x, -y) for x, y in plan.bends_of(edge.u, edge.v)])
+        _edge(
+            ax,
+            edge,
+            boxes,
+            places,
+            [(x, -y) for x, y in plan.bends_of(edge.u, edge.v)],
+            bow=is_bow(graph, edge),
+        )
     ax.margins(0.12, 0.16)
     ax.set_axis_off()
     return ax
@@ -78,7 +86,9 @@ def _node(graph: GraphCore, ax: Axes, name: str, at: Point) -> Any:
     )
 
 
-def _edge(ax: Axes, edge: Edge, boxes: dict[str, Any], places: dict[str, Point], bends: list[Point]) -> None:
+def _edge(
+    ax: Axes, edge: Edge, boxes: dict[str, Any], places: dict[str, Point], bends: list[Point], *, bow: bool
+) -> None:
     """Draw an edge as a line clipped at the two boxes, then a mark at either end."""
     from matplotlib.patches import FancyArrowPatch
 
@@ -93,9 +103,9 @@ def _edge(ax: Axes, edge: Edge, boxes: dict[str, Any], places: dict[str, Point],
     }
     start, end = places[edge.u], places[edge.v]
     points = [start, *bends, end]
-    if not bends:
+    if not bends or bow:
         level = abs(start[1] - end[1]) < 1e-9
-        style = "arc3,rad=0.25" if level else "arc3,rad=0"
+        style = "arc3,rad=0.25" if level or bow else "arc3,rad=0"
         arrow = FancyArrowPatch(
             start,
             end,

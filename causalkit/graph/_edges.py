@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from causalkit.exceptions import GraphError
 from causalkit.graph._marks import Mark, glyph
 
-__all__ = ["Edge", "EdgeColumns"]
+__all__ = ["EDGE_COLUMNS", "Edge"]
 
 Columns: TypeAlias = Mapping[str, tuple[Any, ...]]
 
-EdgeColumns = (
+EDGE_COLUMNS = (
     "p_value",
     "statistic",
     "strength",
@@ -32,8 +32,6 @@ EdgeColumns = (
     "note",
 )
 """Names of the columns that edge data may have."""
-
-EdgeSource: TypeAlias = Literal["data", "knowledge", "llm", "rule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +92,8 @@ def freeze_columns(columns: Mapping[str, Sequence[Any]] | None, n_edges: int) ->
     """Check edge columns against the number of edges and make them immutable."""
     frozen = {}
     for name, values in (columns or {}).items():
-        if name not in EdgeColumns:
-            msg = f"unknown edge column {name!r}; allowed are {', '.join(EdgeColumns)}"
+        if name not in EDGE_COLUMNS:
+            msg = f"unknown edge column {name!r}; allowed are {', '.join(EDGE_COLUMNS)}"
             raise GraphError(msg)
         if len(values) != n_edges:
             msg = f"edge column {name!r} has {len(values)} values for {n_edges} edges; give one value (or None) per edge"

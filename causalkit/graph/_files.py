@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from causalkit.exceptions import ConversionError, ParseError
-from causalkit.graph._edges import EdgeColumns
+from causalkit.graph._edges import EDGE_COLUMNS
 from causalkit.graph._marks import Mark, glyph, marks_of
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ def _edge_arguments(nodes: list[str], kind: Any, edges: list[Mapping[str, Any]])
         rows[bow, min(i, j), max(i, j)] = edge
     ordered = [rows[key] for key in sorted(rows)]
     columns = {
-        name: [e.get(name) for e in ordered] for name in EdgeColumns if any(name in e for e in ordered)
+        name: [e.get(name) for e in ordered] for name in EDGE_COLUMNS if any(name in e for e in ordered)
     }
     return {"marks": marks, "bidirected": plane if plane.any() else None, "edge_data": columns}
 
@@ -144,7 +146,7 @@ def read_npz(path: str | Path) -> dict[str, Any]:
         with np.load(io.BytesIO(raw), allow_pickle=False) as file:
             head, marks, plane = bytes(file["header"]), file["marks"], file["bidirected"]
         content = json.loads(head)
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         msg = f"{path} is not a {FORMAT} NPZ file: {error}"
         raise ParseError(msg) from None
     arguments = _arguments(content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, final
 
-from causalkit.exceptions import GraphKindError, NotExtendableError
+from causalkit.exceptions import GraphKindError, KnowledgeError, NotExtendableError
 from causalkit.graph import _classes, _draw, _meek, _svg
 from causalkit.graph._bits import members
 from causalkit.graph._conversions import GraphConversions
@@ -146,7 +146,10 @@ class CausalGraph(GraphConversions):
         """
         self._require(_PATTERNS, "to_mpdag")
         pattern = Pattern.from_marks(self.marks)
-        stated = knowledge or BackgroundKnowledge()
+        stated: object = knowledge or BackgroundKnowledge()
+        if not isinstance(stated, BackgroundKnowledge):
+            msg = f"knowledge must be a BackgroundKnowledge; got {type(knowledge).__name__}"
+            raise KnowledgeError(msg)
         for name in stated.names():
             self.index(name)
         apply_knowledge(pattern, self.nodes, stated)
@@ -210,7 +213,7 @@ class CausalGraph(GraphConversions):
         return _svg.write_svg(self)
 
     def _repr_html_(self) -> str:
-        return self.to_svg()
+        return _svg.write_html(self)
 
     def draw(
         self,

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from causalkit.exceptions import KnowledgeError, NotExtendableError, ParameterError
 from causalkit.graph import _classes, _meek
-from causalkit.graph._bits import find_cycle
+from causalkit.graph._bits import find_cycle, members
 from causalkit.graph._pattern import Pattern
 
 __all__ = ["BackgroundKnowledge"]
@@ -39,7 +39,7 @@ class BackgroundKnowledge:
     forbidden : iterable of (str, str), default=()
         Arrows that are not in the graph. A pair forbidden both ways has no edge.
     tiers : iterable of iterable of str, default=()
-        Groups of nodes in order: nothing in a later tier causes anything in an earlier one. Nodes in no tier are free.
+        Groups of nodes in order: no arrow leads from a later tier into an earlier one. Nodes in no tier are free.
 
     Raises
     ------
@@ -64,7 +64,9 @@ class BackgroundKnowledge:
     def __post_init__(self) -> None:
         object.__setattr__(self, "required", _pairs("required", self.required))
         object.__setattr__(self, "forbidden", _pairs("forbidden", self.forbidden))
-        object.__setattr__(self, "tiers", tuple(tuple(tier) for tier in self.tiers))
+        object.__setattr__(
+            self, "tiers", tuple(tier if isinstance(tier, str) else tuple(tier) for tier in self.tiers)
+        )
         object.__setattr__(self, "_forbidden", frozenset(self.forbidden))
         self._tier_of.update(_tier_positions(self.tiers))
         self._check_consistent()
@@ -155,14 +157,6 @@ class BackgroundKnowledge:
         pairs = [name for pair in (*self.required, *self.forbidden) for name in pair]
         return tuple(dict.fromkeys([*pairs, *(name for tier in self.tiers for name in tier)]))
 
-    def statements(self, nodes: Sequence[str]) -> Iterator[Statement]:
-        """Yield the knowledge about some nodes as single statements, tiers spelled out."""
-        yield from (Statement("required", *pair) for pair in self.required)
-        for tail in nodes:
-            for head in nodes:
-                if tail != head and self.is_forbidden(tail, head):
-                    yield Statement("forbidden", tail, head)
-
     def _check_consistent(self) -> None:
         for tail, head in self.required:
             if self.is_forbidden(tail, head):
@@ -185,10 +179,15 @@ class BackgroundKnowledge:
             raise KnowledgeError(f"required arrows form a cycle: {' and '.join(circle)}", circle)
 
 
-def _pairs(what: str, pairs: Iterable[tuple[str, str]]) -> Pairs:
-    frozen: list[Any] = [tuple(pair) for pair in pairs]
+def _pairs(what: str, pairs: Iterable[Any]) -> Pairs:
+    frozen: list[Any] = [tuple(pair) if isinstance(pair, list | tuple) else pair for pair in pairs]
     for pair in frozen:
-        if len(pair) != 2 or not all(isinstance(name, str) for name in pair) or pair[0] == pair[1]:
+        if (
+            not isinstance(pair, tuple)
+            or len(pair) != 2
+            or not all(isinstance(name, str) for name in pair)
+            or pair[0] == pair[1]
+        ):
             msg = f"{what} holds {pair!r}; each entry is a pair (tail, head) of two different node names"
             raise ParameterError(msg)
     return tuple(dict.fromkeys(frozen))
@@ -197,6 +196,9 @@ def _pairs(what: str, pairs: Iterable[tuple[str, str]]) -> Pairs:
 def _tier_positions(tiers: Iterable[Iterable[str]]) -> dict[str, int]:
     positions: dict[str, int] = {}
     for k, tier in enumerate(tiers):
+        if isinstance(tier, str):
+            msg = f"tier {k} is the text {tier!r}; each tier is a list of names"
+            raise ParameterError(msg)
         for name in tier:
             if name in positions:
                 msg = f"{name!r} is in tier {positions[name]} and in tier {k}; a node has one tier at most"
@@ -212,12 +214,26 @@ def apply_knowledge(
 
     Raises `KnowledgeError` with a minimal conflicting subset if no graph of the class agrees with all statements.
     """
-    statements = [s for s in knowledge.statements(nodes) if s.tail in nodes and s.head in nodes]
+    statements = list(_relevant(pattern, nodes, knowledge))
     arrows = _try(pattern, nodes, statements)
+    if arrows is None and not statements:
+        raise NotExtendableError(
+            "no directed acyclic graph has these edges and exactly these unshielded colliders"
+        )
     if arrows is None:
         conflict = tuple(str(s) for s in _minimal_conflict(pattern, nodes, statements))
         raise KnowledgeError(f"no graph of this class agrees with all of: {'; '.join(conflict)}", conflict)
     return arrows
+
+
+def _relevant(pattern: Pattern, nodes: Sequence[str], knowledge: BackgroundKnowledge) -> Iterator[Statement]:
+    """Yield the statements about a pattern: required arrows, and forbidden ones between adjacent nodes."""
+    known = set(nodes)
+    yield from (Statement("required", *pair) for pair in knowledge.required if known.issuperset(pair))
+    for i, tail in enumerate(nodes):
+        for j in members(pattern.adjacent[i]):
+            if knowledge.is_forbidden(tail, nodes[j]):
+                yield Statement("forbidden", tail, nodes[j])
 
 
 def _try(

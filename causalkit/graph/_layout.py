@@ -16,6 +16,7 @@ import numpy as np
 
 from causalkit.graph import _classes
 from causalkit.graph._bits import members, topological_order
+from causalkit.graph._marks import Mark
 from causalkit.graph._pattern import Pattern
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _ordering_parents(graph: GraphCore) -> list[int]:
     for i, j in graph._pairs:
         if graph._directed[i, j] or graph._directed[j, i]:
             continue
-        into_i, into_j = graph.marks[j, i] == 2, graph.marks[i, j] == 2
+        into_i, into_j = graph.marks[j, i] == Mark.ARROW, graph.marks[i, j] == Mark.ARROW
         first = position[i] < position[j] if into_i == into_j else into_j
         tail, head = (i, j) if first else (j, i)
         out[head] |= 1 << tail
@@ -114,7 +115,7 @@ def _ordering_parents(graph: GraphCore) -> list[int]:
 
 def _has_other_marks(graph: GraphCore) -> bool:
     both = graph.marks == graph.marks.T
-    return bool((graph.marks == 1).any() or (both & (graph.marks == 2)).any())
+    return bool((graph.marks == Mark.CIRCLE).any() or (both & (graph.marks == Mark.ARROW)).any())
 
 
 def _cut_long_links(links: list[tuple[int, int]], layer_of: list[int]) -> tuple[list[list[int]], list[int]]:

@@ -44,6 +44,9 @@ class OpposingRulesError(NotExtendableError):
         super().__init__(f"the orientation rules demand both directions between nodes {tail} and {head}")
         self.pair = (tail, head)
 
+    def __reduce__(self) -> tuple[type[OpposingRulesError], tuple[int, int]]:
+        return type(self), self.pair
+
 
 def close(pattern: Pattern) -> list[Orientation]:
     """Apply the rules to a pattern until nothing changes; return the arrows that were put, round by round."""

@@ -22,10 +22,13 @@ ROW, GAP, FONT, MARGIN = 78.0, 26.0, 13.0, 16.0
 ARROW, CIRCLE = 9.0, 4.0
 
 
+def write_html(graph: GraphCore) -> str:
+    """Draw the graph for a notebook, or list its first edges if it has too many nodes to be seen."""
+    return write_svg(graph) if graph.n_nodes <= MAX_NODES else _too_large(graph)
+
+
 def write_svg(graph: GraphCore) -> str:
-    """Draw the graph, or say how large it is if it has too many nodes to be seen."""
-    if graph.n_nodes > MAX_NODES:
-        return _too_large(graph)
+    """Draw the graph, however large."""
     layout = layered_layout(graph)
     widths = {name: max(34.0, 7.4 * len(name) + 16) for name in graph.nodes}
     slot = max(widths.values(), default=40.0) + GAP
@@ -33,7 +36,7 @@ def write_svg(graph: GraphCore) -> str:
     right = [x for e in graph.edges for x, _ in _bends(layout, e, slot)] + [x for x, _ in place.values()]
     width = max(right, default=0) + slot / 2 + MARGIN
     height = max((y for _, y in place.values()), default=0) + ROW / 2
-    lines = [_edge(e, place, widths, _bends(layout, e, slot)) for e in graph.edges]
+    lines = [_edge(e, place, widths, _bends(layout, e, slot), is_bow(graph, e)) for e in graph.edges]
     boxes = [_node(graph, name, place[name], widths[name]) for name in graph.nodes]
     label = escape(f"{graph.kind} with {graph.n_nodes} nodes and {graph.n_edges} edges")
     head = (
@@ -83,10 +86,14 @@ def _node(graph: GraphCore, name: str, at: Point, width: float) -> str:
     return f"<g><title>{escape(name)}</title>{shape}{text}</g>"
 
 
-def _edge(edge: Edge, place: dict[str, Point], widths: dict[str, float], bends: list[Point]) -> str:
+def _edge(
+    edge: Edge, place: dict[str, Point], widths: dict[str, float], bends: list[Point], bow: bool
+) -> str:
     points = [place[edge.u], *bends, place[edge.v]]
-    if not bends and abs(points[0][1] - points[1][1]) < 1:
+    if not bends and (bow or abs(points[0][1] - points[1][1]) < 1):
         points.insert(1, _arc(points[0], points[1]))
+    elif bow:
+        points[1:-1] = [(x + 16, y) for x, y in points[1:-1]]
     points[0] = _border(points[0], points[1], widths[edge.u])
     points[-1] = _border(points[-1], points[-2], widths[edge.v])
     ends = _end(points[1], points[0], edge.mark_u) + _end(points[-2], points[-1], edge.mark_v)
@@ -98,9 +105,18 @@ def _edge(edge: Edge, place: dict[str, Point], widths: dict[str, float], bends: 
     return f"<g><title>{escape(str(edge))}</title>{path}{ends}</g>"
 
 
+def is_bow(graph: GraphCore, edge: Edge) -> bool:
+    """Whether a bidirected edge stands beside a directed one, so that it must be drawn beside it."""
+    return edge.is_bidirected and bool(graph.marks[graph.index(edge.u), graph.index(edge.v)])
+
+
 def _arc(a: Point, b: Point) -> Point:
-    """Lift an edge between two nodes of one layer above the nodes between them."""
-    return ((a[0] + b[0]) / 2, a[1] - 12 - 0.12 * abs(a[0] - b[0]))
+    """Return a point beside the middle of an edge: above it in a layer, to its right between layers."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    length = math.hypot(dx, dy) or 1.0
+    lift = 12 + 0.12 * length
+    side = -1 if dx >= 0 else 1
+    return (a[0] + b[0]) / 2 - side * lift * dy / length, (a[1] + b[1]) / 2 + side * lift * dx / length
 
 
 def _smooth(points: list[Point]) -> str:

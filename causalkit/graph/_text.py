@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 10_000_000
 _TOKEN = re.compile(r'[^\S\n]*(?:"((?:[^"\\]|\\.)*)"|([;,\n])|([^\s;,"]+))')
-_ARROW_INSIDE = re.compile(r"--|->|<|>|-o\b|\bo-")
+_ARROW_INSIDE = re.compile(r"--|->|<|>|o-o")
 _BARE = re.compile(r"[^\s;,\"<>\\-][^\s;,\"<>\\]*\Z")
 
 

@@ -104,3 +104,12 @@ def test_wrong_arguments():
         mark_scores(TRUE, TRUE, "head")
     with pytest.raises(ParameterError, match="over"):
         mark_scores(TRUE, TRUE, "tail", over="some")
+
+
+def test_bidirected_edges_are_the_same_in_marks_and_in_the_plane():
+    mag, admg = (CausalGraph.parse("A <-> B; B -> C", kind=kind) for kind in ("MAG", "ADMG"))
+    assert shd(mag, admg) == 0
+    for over in ("all", "common"):
+        assert mark_scores(mag, admg, "arrow", over=over) == Scores(3, 0, 0)
+        assert mark_scores(admg, admg, "arrow", over=over).f1 == 1
+    assert shd(CausalGraph.parse("A -> B", kind="ADMG"), CausalGraph.parse("A <-> B", kind="ADMG")) == 1
