@@ -34,7 +34,8 @@ def draw(
         xs = [x for x, _ in places.values()] or [0.0]
         ys = [y for _, y in places.values()] or [0.0]
         size = (min(22.0, 2.0 + 1.5 * (max(xs) - min(xs))), min(16.0, 1.5 + 1.0 * (max(ys) - min(ys))))
-        _, ax = plt.subplots(figsize=size, layout="constrained")
+        _, ax = plt.subplots(figsize=size)
+        ax.set_position((0.0, 0.0, 1.0, 1.0))
     boxes = {name: _node(graph, ax, name, places[name]) for name in graph.nodes}
     for edge in graph.edges:
         _edge(
