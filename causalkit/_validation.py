@@ -147,7 +147,9 @@ def read_columns(values: Any, names: str | Sequence[str], column_types: ColumnTy
     if nw.dependencies.is_into_dataframe(values):
         table = read_table(values, column_types)
         return replace_names(table, _numbered(names, table.n_columns)) if isinstance(names, str) else table
-    array = values if hasattr(values, "dtype") else np.asarray(values, dtype=object)
+    if hasattr(values, "codes") and hasattr(values, "categories"):
+        values = [None if code < 0 else str(values.categories[code]) for code in values.codes]
+    array = np.asarray(values, dtype=None if hasattr(values, "dtype") else object)
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2:
         raise DataError(f"{names} must have one or two dimensions; got shape {array.shape}")

@@ -110,6 +110,10 @@ class TestInvariance:
         rest = frame.drop(columns="site")
         for context in (frame["site"], frame[["site"]], frame["site"].astype("category")):
             self.check(model, CDNOD().fit(rest, context=context))
+        numbered = CDNOD(n_components=0).fit(rest, context=pd.Categorical(frame["site"].str[1:].astype(int)))
+        assert numbered.changing_ == model.changing_
+        as_list = CDNOD().fit(rest, context=list(frame["site"]))
+        assert as_list.graph_.relabel({"context": "site"}).equals(model.graph_, ignore_order=True)
         as_array = CDNOD().fit(rest, context=frame["site"].to_numpy())
         assert as_array.graph_.relabel({"context": "site"}).equals(model.graph_, ignore_order=True)
 
