@@ -44,11 +44,39 @@ class ChangeScorer(Protocol):
         ...
 
     def refuses(self, points: ContextPoints) -> str:
-        """Return why these contexts do not suffice, or an empty text."""
+        """Return why these contexts do not suffice, or an empty text.
+
+        Parameters
+        ----------
+        points : ContextPoints
+            The contexts.
+
+        Returns
+        -------
+        str
+            The reason, or an empty text.
+        """
         ...
 
     def score(self, table: Table, effect: str, causes: Sequence[str], points: ContextPoints) -> float:
-        """Return the dependence between the changes of P(causes) and of P(effect | causes); NaN if nothing changes."""
+        """Return the dependence between the changes of P(causes) and of P(effect | causes); NaN if nothing changes.
+
+        Parameters
+        ----------
+        table : Table
+            The variables.
+        effect : str
+            Name of the hypothesised effect.
+        causes : sequence of str
+            Names of its causes.
+        points : ContextPoints
+            The contexts.
+
+        Returns
+        -------
+        float
+            Smaller is more independent.
+        """
         ...
 
 
@@ -107,7 +135,18 @@ class IndependentChange:
         check_choice("normalization", self.normalization, ("alignment", "trace", "none"))
 
     def refuses(self, points: ContextPoints) -> str:
-        """Return why these contexts do not suffice, or an empty text."""
+        """Return why these contexts do not suffice, or an empty text.
+
+        Parameters
+        ----------
+        points : ContextPoints
+            The contexts.
+
+        Returns
+        -------
+        str
+            The reason, or an empty text.
+        """
         number = (
             points.effective_number(self.time_width) if not points.is_domain else float(len(points.values))
         )

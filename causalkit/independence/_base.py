@@ -29,7 +29,18 @@ class CITest(Protocol):
     """A conditional independence test on the columns of one data set."""
 
     def fit(self, data: Any) -> Self:
-        """Read the data; return the test itself."""
+        """Read the data; return the test itself.
+
+        Parameters
+        ----------
+        data : array_like of shape (n, d) or data frame
+            One row per observation.
+
+        Returns
+        -------
+        CITest
+            The test itself.
+        """
         ...
 
     def __call__(self, i: int, j: int, given: Sequence[int] = ()) -> TestResult:
@@ -37,7 +48,18 @@ class CITest(Protocol):
         ...
 
     def batch(self, triples: Iterable[Triple]) -> list[TestResult]:
-        """Test many triples (i, j, given) and return results in the same order."""
+        """Test many triples (i, j, given) and return results in the same order.
+
+        Parameters
+        ----------
+        triples : iterable of (int, int, tuple of int)
+            The tests to do.
+
+        Returns
+        -------
+        list of TestResult
+            One per triple.
+        """
         ...
 
 

@@ -166,14 +166,38 @@ class Gamma:
     cut: float = 0.0
 
     def unconditional(self, kx: Floats, ky: Floats) -> TestResult:
-        """Return the result for two centred Gram matrices."""
+        """Return the result for two centred Gram matrices.
+
+        Parameters
+        ----------
+        kx, ky : numpy.ndarray, shape (n, n)
+            Centred Gram matrices.
+
+        Returns
+        -------
+        TestResult
+            Statistic and p-value.
+        """
         n = len(kx)
         mean = np.trace(kx) * np.trace(ky) / n
         variance = 2 * np.sum(kx**2) * np.sum(ky**2) / n**2
         return _gamma_result(np.sum(kx * ky), mean, variance, n)
 
     def conditional(self, a: Floats, b: Floats, joining: Floats | float = 1.0) -> TestResult:
-        """Return the result for two residual Gram matrices; the null has covariance ``a * b * joining``, elementwise."""
+        """Return the result for two residual Gram matrices; the null has covariance ``a * b * joining``, elementwise.
+
+        Parameters
+        ----------
+        a, b : numpy.ndarray, shape (n, n)
+            Residual Gram matrices of the two variables.
+        joining : numpy.ndarray of shape (n, n) or float, default=1.0
+            Kernel of the conditioning set that joins them.
+
+        Returns
+        -------
+        TestResult
+            Statistic and p-value.
+        """
         statistic = np.sum(a * b * joining)
         if self.cut > 0:
             a, b = _truncate(a, self.cut), _truncate(b, self.cut)
@@ -205,7 +229,18 @@ class Spectral:
     cut: float = 1e-5
 
     def unconditional(self, kx: Floats, ky: Floats) -> TestResult:
-        """Return the result for two centred Gram matrices; the weights are products of their eigenvalues over n."""
+        """Return the result for two centred Gram matrices; the weights are products of their eigenvalues over n.
+
+        Parameters
+        ----------
+        kx, ky : numpy.ndarray, shape (n, n)
+            Centred Gram matrices.
+
+        Returns
+        -------
+        TestResult
+            Statistic and p-value.
+        """
         a, b = np.linalg.eigvalsh(kx), np.linalg.eigvalsh(ky)
         weights = np.outer(a[a > 0], b[b > 0]).ravel() / len(kx)
         kept = weights[weights > self.cut * weights.max()] if weights.size else weights
@@ -213,7 +248,20 @@ class Spectral:
         return TestResult(float(np.sum(kx * ky)), p, log_p, len(kx))
 
     def conditional(self, a: Floats, b: Floats, joining: Floats | float = 1.0) -> TestResult:
-        """Return the result for two residual Gram matrices, and a kernel that joins them."""
+        """Return the result for two residual Gram matrices, and a kernel that joins them.
+
+        Parameters
+        ----------
+        a, b : numpy.ndarray, shape (n, n)
+            Residual Gram matrices of the two variables.
+        joining : numpy.ndarray of shape (n, n) or float, default=1.0
+            Kernel of the conditioning set that joins them.
+
+        Returns
+        -------
+        TestResult
+            Statistic and p-value.
+        """
         statistic = float(np.sum(a * b * joining))
         p, log_p = weighted_chi_square_tail(statistic, spectral_weights(a, b, self.cut, joining))
         return TestResult(statistic, p, log_p, len(a))
@@ -244,7 +292,22 @@ class Permutation:
         check_count("n_permutations", self.n_permutations)
 
     def within(self, a: Floats, b: Floats, groups: NDArray[np.intp], rng: np.random.Generator) -> TestResult:
-        """Return the result with the rows and columns of `b` permuted within groups."""
+        """Return the result with the rows and columns of `b` permuted within groups.
+
+        Parameters
+        ----------
+        a, b : numpy.ndarray, shape (n, n)
+            Gram matrices.
+        groups : numpy.ndarray of int, shape (n,)
+            Group of each row, numbered from 0.
+        rng : numpy.random.Generator
+            Source of the permutations.
+
+        Returns
+        -------
+        TestResult
+            Statistic and p-value.
+        """
         statistic = float(np.sum(a * b))
         order = np.argsort(groups, kind="stable")
         sizes = np.bincount(groups)
