@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -26,14 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         check_options(options)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("always", CausalKitWarning)
-            discover(options)
-        for warning in {str(w.message): w for w in caught}:
-            print(f"note: {warning}", file=sys.stderr)
+        discover(options)
     except (CausalKitError, OSError) as error:
-        print(f"causalkit: error: {error}", file=sys.stderr)
+        print(f"causalkit: error: {_as_flags(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("causalkit: stopped", file=sys.stderr)
@@ -99,6 +95,11 @@ def check_options(options: argparse.Namespace) -> None:
     """Refuse options that contradict one another, before any work is done."""
     if options.no_context and options.context:
         raise DataError("--context and --no-context contradict each other; leave one out")
+    dropped = set(options.drop) & {*(options.context or []), *options.categorical, *options.time}
+    if dropped:
+        raise DataError(
+            f"column {min(dropped)!r} is dropped by --drop and used by another option; leave one out"
+        )
     twice = set(options.categorical) & set(options.time)
     if twice:
         raise DataError(f"column {min(twice)!r} is declared both --categorical and --time")
@@ -108,7 +109,14 @@ def check_options(options: argparse.Namespace) -> None:
 def discover(options: argparse.Namespace) -> None:
     """Read, search, print and write."""
     frame = read_frame(options)
-    model = fit(frame, options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", CausalKitWarning)
+        model = fit(frame, options)
+    for text in dict.fromkeys(str(w.message) for w in caught):
+        print(f"note: {_as_flags(text)}", file=sys.stderr)
+    types = ", ".join(f"{name} ({kind})" for name, kind in model.column_types_.items())
+    print(f"columns: {types}")
     rows = edge_rows(model.graph_)
     print(
         f"\n{len(frame)} rows, {model.n_tests_} tests at alpha = {options.alpha:g} with {options.ci_test}\n"
@@ -192,6 +200,11 @@ def fit(frame: Any, options: argparse.Namespace) -> Any:
 # -- output ------------------------------------------------------------------------------------------------------------------
 
 
+def _as_flags(text: str) -> str:
+    """Say in the words of the command line what the library says in Python."""
+    return re.sub(r"(with )?column_types=\{'(.+?)': '(categorical|time)'\}", r"\1--\3 \2", text)
+
+
 def edge_rows(graph: Any) -> list[dict[str, Any]]:
     """Return one row per edge with the columns of ``edges.csv``."""
     rows = []
@@ -208,14 +221,9 @@ def format_table(rows: Sequence[dict[str, Any]]) -> str:
     lines = [("edge", "p-value", "why")]
     for row in rows:
         p = row.get("p_value")
-        why = row.get("note") or "direction not determined by the data"
-        lines.append(
-            (
-                f"{row['from']} {row['edge']} {row['to']}",
-                "" if p is None else f"{p:.2g}",
-                f"{row.get('rule') or '-'}: {why}",
-            )
-        )
+        why = f"{row['rule']}: {row['note']}" if row.get("rule") else "direction not determined by the data"
+        edge = f"{row['from']} {row['edge']} {row['to']}"
+        lines.append((edge, "" if p is None else f"{p:.2g}", why))
     widths = [max(len(line[k]) for line in lines) for k in (0, 1)]
     lines.insert(1, ("-" * widths[0], "-" * widths[1], "-" * 40))
     return "\n".join(f"{a:{widths[0]}}  {b:>{widths[1]}}  {c}" for a, b, c in lines)
@@ -229,6 +237,9 @@ def print_changes(model: Any) -> None:
     for hypothesis in getattr(model, "hypotheses_", ()):
         causes = ", ".join(hypothesis.causes)
         print(f"  {causes} -> {hypothesis.effect}? score {hypothesis.score:.3g}: {hypothesis.decision}")
+    alone = [name for name in model.graph_.nodes if not model.graph_.neighbors(name)]
+    if alone:
+        print(f"without any edge: {', '.join(alone)}")
     for conflict in model.conflicts_:
         print(f"conflict: {conflict}")
     print(f"the graph is of kind {model.graph_.kind}; p-value is that of the weakest test for an edge\n")

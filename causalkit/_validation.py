@@ -156,6 +156,16 @@ def read_columns(values: Any, names: str | Sequence[str], column_types: ColumnTy
     return read_table(array, column_types, names=_numbered(names, array.shape[1]), what=str(names))
 
 
+def check_same_index(first: Any, other: Any) -> None:
+    """Refuse two pandas objects whose rows are labelled differently: they would be matched by position."""
+    labels = [getattr(item, "index", None) for item in (first, other)]
+    if all(hasattr(label, "equals") for label in labels) and not labels[0].equals(labels[1]):  # type: ignore[union-attr]
+        raise DataError(
+            "the rows of the two inputs have different index labels, and rows are matched by position; bring them into the same "
+            "order (for example with .loc[frame.index]) or drop the labels with .to_numpy()"
+        )
+
+
 def _numbered(names: str | Sequence[str], count: int) -> list[str]:
     return [f"{names}{k + 1}" for k in range(count)] if isinstance(names, str) else list(names)
 
@@ -245,6 +255,8 @@ def _array_columns(data: Any, names: Iterable[str] | None, what: str) -> list[tu
     """Split an array into named columns."""
     from sklearn.utils import check_array
 
+    if isinstance(data, dict) and not hasattr(data, "shape"):
+        raise DataError(f"{what} is a dictionary, which is no table; pass pandas.DataFrame({what})")
     array = data if hasattr(data, "dtype") else np.asarray(data, dtype=object)
     try:
         array = check_array(array, dtype=None, ensure_all_finite=False, input_name=what)

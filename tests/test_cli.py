@@ -62,7 +62,7 @@ def test_undeclared_numbers_of_domains_are_noted(tmp_path, capsys):
     frame["site"] = frame["site"].str[1:].astype(int)
     frame.to_csv(tmp_path / "data.csv", index=False)
     assert run(tmp_path / "data.csv", "--context", "site", "--out", str(tmp_path)) == 0
-    assert "declare column_types" in capsys.readouterr().err
+    assert "declare --categorical site" in capsys.readouterr().err
 
 
 def test_without_context(table, tmp_path, capsys):

@@ -32,7 +32,7 @@ from causalkit.discovery._orientation import Orienter
 from causalkit.discovery._plot import plot_forces
 from causalkit.discovery._search import ConstraintSearch
 from causalkit.discovery._sinks import ChangeHypothesis, SinkSearch
-from causalkit.exceptions import ConstantColumnWarning, ParameterError
+from causalkit.exceptions import CausalKitWarning, ParameterError
 from causalkit.graph import BackgroundKnowledge, GraphKind
 from causalkit.graph._bits import mask_of
 from causalkit.graph._pattern import Pattern
@@ -154,7 +154,7 @@ class CDNOD(ConstraintSearch):
         self.column_types = column_types
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None, *, context: Any = None) -> Self:  # noqa: ARG002 - names of scikit-learn's contract
+    def fit(self, X: Any, y: Any = None, *, context: Any = None) -> Self:
         """Learn graph, changing variables and driving forces.
 
         Parameters
@@ -179,13 +179,15 @@ class CDNOD(ConstraintSearch):
         ParameterError
             If a parameter is not allowed.
         """
+        if y is not None:
+            text = "y is ignored; the context is given by name, as in fit(X, context=...)"
+            warnings.warn(text, CausalKitWarning, stacklevel=2)
         test = self._check_parameters()
         scorer = self._check_scorer()
         variables, contexts = split_context(X, context, self.column_types)
         self._remember_features(X)
         table = variables.join(contexts)
         self._check_rows(variables)
-        self._warn_constant(contexts)
         positions = frozenset(range(variables.n_columns, table.n_columns))
         knowledge = self._check_knowledge(table)
         knowledge = with_exogenous(knowledge, table.names, contexts.names)
@@ -198,9 +200,8 @@ class CDNOD(ConstraintSearch):
         orienter.close()
         self.context_names_ = contexts.names
         self.contexts_ = {name: _original_values(contexts, k) for k, name in enumerate(contexts.names)}
-        self.column_types_ = dict(zip(table.names, table.types, strict=True))
         self.hypotheses_ = self._orient_changes(orienter, variables, contexts, scorer)
-        meta = {"contexts": list(contexts.names), "column_types": self.column_types_}
+        meta = {"contexts": list(contexts.names)}
         self._store(skeleton, orienter, table, [GraphKind.MPDAG, GraphKind.PDAG], meta)
         self.changing_ = tuple(
             name
@@ -264,11 +265,6 @@ class CDNOD(ConstraintSearch):
                 f"independent_change must be 'auto', None or an IndependentChange; got {chosen!r}"
             )
         return chosen
-
-    def _warn_constant(self, contexts: Table) -> None:
-        for k in contexts.constant_columns():
-            text = f"context {contexts.names[k]!r} never varies: nothing can change with it, and the result is that of PC"
-            warnings.warn(text, ConstantColumnWarning, stacklevel=3)
 
     def _orient_changes(
         self, orienter: Orienter, variables: Table, contexts: Table, scorer: ChangeScorer | None

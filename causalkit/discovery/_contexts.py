@@ -11,7 +11,15 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._validation import ColumnType, ColumnTypes, Floats, Table, read_columns, read_table
+from causalkit._validation import (
+    ColumnType,
+    ColumnTypes,
+    Floats,
+    Table,
+    check_same_index,
+    read_columns,
+    read_table,
+)
 from causalkit.exceptions import ColumnTypeWarning, DataError
 from causalkit.independence import Delta, Gaussian
 
@@ -90,6 +98,7 @@ def split_context(data: Any, context: Any, column_types: ColumnTypes) -> tuple[T
         if not outside:
             raise DataError("all columns are contexts; at least one variable must remain")
         return table.select(outside), as_context(table.select(inside))
+    check_same_index(data, context)
     if not isinstance(column_types, Mapping):
         return read_table(data, column_types), as_context(read_context(context))
     labels = _labels(context)

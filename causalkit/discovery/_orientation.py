@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from typing import TypeAlias
 
-from causalkit.discovery._skeleton import Skeleton
+from causalkit.discovery._skeleton import Separation, Skeleton
 from causalkit.exceptions import KnowledgeError, NotExtendableError
 from causalkit.graph import BackgroundKnowledge
 from causalkit.graph._bits import members
@@ -77,6 +77,7 @@ class Orienter:
     contexts: frozenset[int] = frozenset()
     receipts: dict[Arrow, Receipt] = field(default_factory=dict)
     conflicts: list[str] = field(default_factory=list)
+    separations: dict[Arrow, tuple[Separation, ...]] = field(default_factory=dict)
 
     # -- steps -------------------------------------------------------------------------------------------------------------
 
@@ -108,6 +109,7 @@ class Orienter:
 
     def orient_colliders(self, skeleton: Skeleton) -> None:
         """Put all colliders at once if they agree, otherwise one by one, best supported first."""
+        self.separations = skeleton.separations
         colliders = self._colliders(skeleton)
         trial = self._trial(colliders)
         if trial is not None:
@@ -117,7 +119,7 @@ class Orienter:
             trial = self._trial([collider])
             if trial is None:
                 self.conflicts.append(
-                    f"{self._text(collider)} contradicts better supported arrows and was left out"
+                    f"{self._text(collider)} contradicts knowledge or better supported arrows and was left out"
                 )
             else:
                 self._accept(trial)
@@ -144,7 +146,7 @@ class Orienter:
             elif share == 0.5:
                 text = f"{self.names[i]}, {self.names[k]}, {self.names[j]}"
                 self.conflicts.append(
-                    f"ambiguous triple {text}: half of the separating sets hold {self.names[k]}"
+                    f"ambiguous triple {text}: half of the separating sets hold {self.names[k]}; no collider was put there"
                 )
         return sorted(
             found, key=lambda c: (-c.p_value, self.names[c.k], sorted((self.names[c.i], self.names[c.j])))
@@ -197,7 +199,7 @@ class Orienter:
             ]
             contexts = [c for c in sources if c in self.contexts]
             if contexts:
-                note = f"the mechanism of {name} does not change with {self.names[contexts[0]]} given {self.names[tail]}"
+                note = f"the mechanism of {name} does not change with {self.names[contexts[0]]} {self._given(contexts[0], tail, head)}"
                 return Receipt("invariance", note)
             first = self.names[sources[0]]
             return Receipt("meek-1", f"{name} -> {self.names[tail]} would make a new collider with {first}")
@@ -207,6 +209,15 @@ class Orienter:
             4: f"{name} -> {self.names[tail]} would close a cycle or make a new collider",
         }
         return Receipt(f"meek-{rule}", notes[rule])
+
+    def _given(self, context: int, tail: int, head: int) -> str:
+        """Name the set that separates a variable from its context, the one with the largest p-value if there are several."""
+        sets = self.separations.get((min(context, head), max(context, head)), ())
+        inside = [s for s in sets if tail in s.given]
+        if not inside:
+            return f"given {self.names[tail]}"
+        best = max(inside, key=lambda s: (s.p_value, s.given))
+        return f"given {', '.join(self.names[k] for k in best.given)} (p = {best.p_value:.3g})"
 
     def put(self, tail: int, head: int, receipt: Receipt) -> None:
         """Orient an undirected edge and keep the reason."""

@@ -48,6 +48,8 @@ class PC(ConstraintSearch):
         Why each arrow stands.
     conflicts_ : tuple of str
         Contradictions among the tests, in words.
+    column_types_ : dict of str to str
+        Type of each column, declared or inferred.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : numpy.ndarray of str

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
+from threadpoolctl import threadpool_limits
 
 from causalkit._validation import ColumnTypes, Table, check_between, check_count
 from causalkit._version import __version__
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 COPY = 1e-9
+# On matrices this small the threads of a linear algebra library wait for one another longer than they work.
+SINGLE_THREAD_ROWS = 1000
 logger = logging.getLogger("causalkit.discovery")
 
 
@@ -123,7 +126,8 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
             search = SkeletonSearch(
                 test.fit(table), table.names, self.alpha, self.max_cond_size, knowledge, progress
             )
-            skeleton = search.run()
+            with threadpool_limits(1 if table.n_rows <= SINGLE_THREAD_ROWS else None, "blas"):
+                skeleton = search.run()
         finally:
             progress.close()
         logger.debug(
@@ -141,6 +145,8 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
     ) -> None:
         """Freeze the graph and set the attributes that all searches have."""
         names = table.names
+        self.column_types_ = dict(zip(names, table.types, strict=True))
+        meta = {**meta, "column_types": self.column_types_}
         self.graph_ = freeze(orienter, skeleton, table, kinds, self._meta(table, skeleton, meta))
         undirected = np.where(skeleton.adjacent, Mark.TAIL, Mark.NONE)
         self.skeleton_ = CausalGraph(GraphKind.UG, names, undirected)

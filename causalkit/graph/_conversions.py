@@ -316,20 +316,22 @@ class GraphConversions(GraphQueries):
         return _files.write_json(self, indent=indent)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str | Path) -> Self:
         """Read JSON text written by `to_json`; raises `ParseError` for anything else.
 
         Parameters
         ----------
-        text : str
-            JSON text.
+        text : str or pathlib.Path
+            JSON text, or the path of a file that holds it.
 
         Returns
         -------
         CausalGraph
             The graph.
         """
-        return cls._from_arguments(_files.read_json(text))
+        return cls._from_arguments(
+            _files.read_json(text.read_text(encoding="utf-8") if isinstance(text, Path) else text)
+        )
 
     def to_npz(self, path: str | Path) -> None:
         """Write the graph as compressed arrays with a JSON header, for graphs of thousands of nodes.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
 
 INK = "#333333"
+# Edges are drawn after the nodes: an arrow is cut at the border of its node, and that is known once the node is drawn.
+NODES, EDGES = 2, 3
 
 
 def draw(
@@ -77,7 +79,7 @@ def _node(graph: GraphCore, ax: Axes, name: str, at: Point) -> Any:
         ha="center",
         va="center",
         fontsize=10,
-        zorder=3,
+        zorder=NODES,
         bbox={
             "boxstyle": style,
             "facecolor": "#dcdcdc" if role == "context" else "#f6f6f6",
@@ -101,6 +103,7 @@ def _edge(
         "linestyle": (0, (5, 3)) if dashed else "-",
         "shrinkA": 1,
         "shrinkB": 1,
+        "zorder": EDGES,
     }
     start, end = places[edge.u], places[edge.v]
     points = [start, *bends, end]
@@ -141,7 +144,7 @@ def _curve(
         route += [bend, stop]
     codes = [Path.MOVETO] + [Path.CURVE3] * (len(route) - 1)
     line = {k: common[k] for k in ("linewidth", "linestyle")}
-    ax.add_patch(PathPatch(Path(route, codes), fill=False, edgecolor=INK, **line))
+    ax.add_patch(PathPatch(Path(route, codes), fill=False, edgecolor=INK, zorder=1, **line))
     for name, outer, near, mark in (
         (edge.u, points[0], first, edge.mark_u),
         (edge.v, points[-1], last, edge.mark_v),

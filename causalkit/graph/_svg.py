@@ -107,7 +107,8 @@ def _edge(
 
 def is_bow(graph: GraphCore, edge: Edge) -> bool:
     """Whether a bidirected edge stands beside a directed one, so that it must be drawn beside it."""
-    return edge.is_bidirected and bool(graph.marks[graph.index(edge.u), graph.index(edge.v)])
+    i, j = graph.index(edge.u), graph.index(edge.v)
+    return edge.is_bidirected and bool(graph.bidirected[i, j] and graph.marks[i, j])
 
 
 def _arc(a: Point, b: Point) -> Point:

@@ -7,14 +7,15 @@ and batches of them. Anything with these three methods can be passed to a search
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from causalkit._validation import ColumnType, Table, read_columns, read_table
-from causalkit.exceptions import DataError, ParameterError
+from causalkit._validation import ColumnType, Table, check_same_index, read_columns, read_table
+from causalkit.exceptions import ConstantColumnWarning, DataError, ParameterError
 from causalkit.independence._result import TestResult
 
 __all__ = ["CITest", "Triple", "get_test", "register_test"]
@@ -84,8 +85,19 @@ class FittedTest:
         self.table_ = read_table(data, getattr(self, "column_types", None))
         if self.table_.n_rows < MIN_ROWS:
             raise DataError(f"an independence test needs at least {MIN_ROWS} rows; got {self.table_.n_rows}")
+        self._warn_constant()
         self._prepare()
         return self
+
+    def _warn_constant(self) -> None:
+        constant = [self.table_.names[k] for k in self.table_.constant_columns()]
+        if constant:
+            names, ending = (
+                ", ".join(map(repr, constant)),
+                ("varies and is" if len(constant) == 1 else "vary and are"),
+            )
+            text = f"{names} never {ending} independent of everything"
+            warnings.warn(text, ConstantColumnWarning, stacklevel=4)
 
     def _prepare(self) -> None:
         """Compute what all tests on these data share."""
@@ -214,6 +226,8 @@ def get_test(test: str | CITest) -> CITest:
 
 def read_arguments(x: Any, y: Any, z: Any, z_types: Sequence[ColumnType] | None = None) -> list[Table]:
     """Read the arguments of a functional test; raise `DataError` if their lengths differ."""
+    for other in (y, z):
+        check_same_index(x, other)
     parts = [read_columns(x, "x"), read_columns(y, "y")] + (
         [] if z is None else [read_columns(z, "z", z_types)]
     )

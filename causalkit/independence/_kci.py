@@ -36,7 +36,7 @@ import numpy as np
 
 from causalkit._random import Seed, entropy, stream
 from causalkit._validation import ColumnType, ColumnTypes, Floats, Table, check_between
-from causalkit.exceptions import ConstantColumnWarning, ParameterError, SmallSampleWarning
+from causalkit.exceptions import ParameterError, SmallSampleWarning
 from causalkit.independence._base import FittedTest, read_arguments
 from causalkit.independence._grams import Block, GramFactory, Width
 from causalkit.independence._kernels import center_gram
@@ -153,11 +153,6 @@ class KCI(FittedTest):
             text = f"{self.table_.n_rows} rows: p-values of a kernel test are rough below {SMALL_SAMPLE}"
             warnings.warn(text, SmallSampleWarning, stacklevel=4)
         self._constant = set(self.table_.constant_columns())
-        if self._constant:
-            names = ", ".join(repr(self.table_.names[k]) for k in sorted(self._constant))
-            warnings.warn(
-                f"{names} never vary and are independent of everything", ConstantColumnWarning, stacklevel=4
-            )
         self._grams = GramFactory.of(self.table_, self.width, self.time_width, self.shared)
         self._regression = Regression(self._grams, self.ridge)
         self._law: NullLaw = NULLS[self.null]() if isinstance(self.null, str) else self.null
@@ -251,7 +246,7 @@ class KCI(FittedTest):
             names = ", ".join(repr(self.table_.names[k]) for k in numbers)
             raise ParameterError(
                 f"the permutation law needs a conditioning set of labels only, but {names} hold numbers; use null='gamma' or "
-                "null='spectral', or declare the columns categorical"
+                "null='spectral', or declare the columns categorical (z_types, column_types)"
             )
         if not labels:
             return np.zeros(self.table_.n_rows, dtype=np.intp)

@@ -9,6 +9,7 @@ import pytest
 from causalkit import BackgroundKnowledge, CausalGraph
 from causalkit.discovery import CDNOD, PC, IndependentChange, driving_force
 from causalkit.exceptions import (
+    CausalKitWarning,
     ColumnTypeWarning,
     ConstantColumnWarning,
     DataError,
@@ -46,6 +47,7 @@ def test_graph_changes_and_receipts(model):
     rules = {edge: receipt.rule for edge, receipt in model.orientation_.items()}
     assert rules["site", "A"] == "context"
     assert rules["A", "B"] == "invariance"
+    assert "given A (p = " in model.orientation_["A", "B"].note
     for edge in model.graph_.edges:
         assert edge.data["p_value"] < 0.05
         assert edge.data["n"] == N
@@ -458,6 +460,19 @@ class TestBadInput:
         a, b = rng.normal(size=(2, 100))
         found = PC().fit(np.column_stack([a, b, a + b]))
         assert found.graph_.n_nodes == 3
+
+    def test_rows_labelled_differently(self):
+        shuffled = self.frame["site"].sample(frac=1, random_state=0)
+        with pytest.raises(DataError, match="different index labels"):
+            CDNOD().fit(self.frame[["A", "B"]], context=shuffled)
+
+    def test_context_in_the_place_of_y(self):
+        with pytest.warns(CausalKitWarning, match="context=..."):
+            CDNOD(**FAST, max_cond_size=0).fit(self.frame[["A", "B"]], self.frame["site"])
+
+    def test_a_dictionary(self):
+        with pytest.raises(DataError, match="pandas.DataFrame"):
+            PC().fit({"A": [1.0, 2.0]})
 
     def test_mirrored_copies(self):
         with pytest.raises(DataError, match="scale and sign"):

@@ -229,7 +229,8 @@ class TestContingency:
             GSquare().fit(DATA)
 
     def test_constant_label(self):
-        assert g_square_test(np.zeros(20), np.tile([0, 1], 10)).p_value == 1.0
+        with pytest.warns(ConstantColumnWarning):
+            assert g_square_test(np.zeros(20), np.tile([0, 1], 10)).p_value == 1.0
 
 
 class TestContainers:
@@ -248,6 +249,11 @@ class TestContainers:
             ).p_value
             > 0
         )
+
+    def test_series_labelled_differently(self):
+        pd = pytest.importorskip("pandas")
+        with pytest.raises(DataError, match="index labels"):
+            kci_test(pd.Series(X), pd.Series(Y).sample(frac=1, random_state=0))
 
     def test_objects_that_are_numbers_are_numbers(self):
         for column in (X.astype(object), [np.float32(v) for v in X], list(X)):
