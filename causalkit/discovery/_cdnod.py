@@ -187,7 +187,7 @@ class CDNOD(ConstraintSearch):
         variables, contexts = split_context(X, context, self.column_types)
         self._remember_features(X)
         table = variables.join(contexts)
-        self._check_rows(variables)
+        self._check_rows(table)
         positions = frozenset(range(variables.n_columns, table.n_columns))
         knowledge = self._check_knowledge(table)
         knowledge = with_exogenous(knowledge, table.names, contexts.names)

@@ -19,6 +19,7 @@ from causalkit.discovery._orientation import Orienter, Receipt
 from causalkit.discovery._skeleton import Skeleton, SkeletonSearch
 from causalkit.discovery._tests_table import TestTable
 from causalkit.exceptions import (
+    ColumnTypeWarning,
     ConflictWarning,
     DataError,
     InvalidGraphError,
@@ -107,6 +108,13 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
         if table.n_rows < MIN_ROWS:
             raise DataError(f"a search needs at least {MIN_ROWS} rows; got n_samples={table.n_rows}")
         self._check_duplicates(table)
+        for name, levels in table.levels.items():
+            if len(levels) > table.n_rows / 3:
+                text = (
+                    f"column {name!r} has {len(levels)} different labels in {table.n_rows} rows, too many to learn from; drop it, or "
+                    "turn it into numbers, dates or fewer labels"
+                )
+                warnings.warn(text, ColumnTypeWarning, stacklevel=3)
 
     def _check_duplicates(self, table: Table) -> None:
         """Equal columns make every conditioning set ambiguous: refuse them by name."""

@@ -461,6 +461,11 @@ class TestBadInput:
         found = PC().fit(np.column_stack([a, b, a + b]))
         assert found.graph_.n_nodes == 3
 
+    def test_labels_that_never_repeat(self):
+        notes = [f"note {k}" for k in range(N)]
+        with pytest.warns(ColumnTypeWarning, match="240 different labels"):
+            CDNOD(max_cond_size=0, n_components=0).fit(self.frame[["A"]].assign(notes=notes), context="notes")
+
     def test_rows_labelled_differently(self):
         shuffled = self.frame["site"].sample(frac=1, random_state=0)
         with pytest.raises(DataError, match="different index labels"):
