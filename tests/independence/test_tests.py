@@ -107,8 +107,14 @@ def test_residual_maker_of_a_domain_is_the_removal_of_group_means():
     np.testing.assert_allclose(maker, expected, atol=1e-6)
 
 
-def test_a_huge_ridge_returns_the_unconditional_statistic():
-    """Nothing is regressed out, so that only the joining of Z to X and Y is left; with constant Z not even that."""
+def test_a_huge_ridge_regresses_nothing_out():
+    from causalkit.independence._regression import residual_maker
+
+    gram = Gaussian(0.5)(Z[:, None])
+    np.testing.assert_allclose(residual_maker(gram, 1e12), np.eye(N), atol=1e-9)
+
+
+def test_a_constant_conditioning_column_is_no_condition():
     with pytest.warns(ConstantColumnWarning):
         constant = kci_test(X, Y, np.ones(N))
     assert constant.p_value == kci_test(X, Y).p_value
