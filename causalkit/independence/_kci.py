@@ -16,6 +16,9 @@ symmetric form: residuals of the kernels of X and of Y alone, :math:`A = R \tild
 of Z/2 as a third factor, :math:`T = \sum_{st} A_{st} B_{st} k(z_s / 2, z_t / 2)`. It asks the same question, covariance of the two
 residual feature maps in any region of Z, and its null follows from :math:`A \circ B \circ K_{Z/2}` in the same way.
 
+With the default ``ridge="loo"`` the statistic is divided by `causalkit.independence._regression.inflation`, since residuals of different
+rows are correlated and the null law takes them for uncorrelated.
+
 References
 ----------
 K. Zhang, J. Peters, D. Janzing, B. Schölkopf, "Kernel-based conditional independence test and application in causal
@@ -41,7 +44,7 @@ from causalkit.independence._base import FittedTest, read_arguments
 from causalkit.independence._grams import Block, GramFactory, Width
 from causalkit.independence._kernels import center_gram
 from causalkit.independence._null import Gamma, NullLaw, Permutation, Spectral
-from causalkit.independence._regression import Regression, Ridge
+from causalkit.independence._regression import Regression, Residual, Ridge, inflation
 from causalkit.independence._result import TestResult, independent
 
 __all__ = ["KCI", "kci_test"]
@@ -157,7 +160,7 @@ class KCI(FittedTest):
         self._regression = Regression(self._grams, self.ridge)
         self._law: NullLaw = NULLS[self.null]() if isinstance(self.null, str) else self.null
         self._entropy = entropy(self.random_state)
-        self._kept: tuple[Block, dict[Key, Floats]] = ((), {})
+        self._kept: tuple[Block, dict[Key, Residual]] = ((), {})
 
     def _check_parameters(self) -> None:
         if isinstance(self.width, str):
@@ -187,13 +190,15 @@ class KCI(FittedTest):
         reason = self._trivial(x, y, z)
         if reason:
             return independent(self.table_.n_rows, reason)
-        a, b = (self._residual_gram(x, z, joined=not self.symmetric), self._residual_gram(y, z, joined=False))
+        a, b = (self._residual(x, z, joined=not self.symmetric), self._residual(y, z, joined=False))
         joining: Floats | float = 1.0
         if self.symmetric and z:
             joining = self._grams.joining(z, self._grams.conditional_width(z, len(z)))
         if isinstance(self._law, Permutation):
-            return self._permutation_result(self._law, (x, a), (y, b * joining), z)
-        return self._law.conditional(a, b, joining) if z else self._law.unconditional(a, b)
+            return self._permutation_result(self._law, (x, a.gram), (y, b.gram * joining), z)
+        if not z:
+            return self._law.unconditional(a.gram, b.gram)
+        return self._law.conditional(a.gram, b.gram, joining, inflation(a, b, joining))
 
     def _permutation_result(
         self, law: Permutation, first: tuple[Block, Floats], second: tuple[Block, Floats], z: Block
@@ -221,23 +226,23 @@ class KCI(FittedTest):
         mirrored = np.abs(others + column[:, None]).max(axis=0) < 1e-12
         return bool(np.any(same | mirrored))
 
-    def _residual_gram(self, block: Block, z: Block, *, joined: bool) -> Floats:
+    def _residual(self, block: Block, z: Block, *, joined: bool) -> Residual:
         """Return A = R K R for a variable given Z, or its centred Gram matrix if Z is empty; kept while Z stays the same."""
         if self._kept[0] != z:
             self._kept = (z, {})
             self._regression.forget()
         if (block, joined) not in self._kept[1]:
-            self._kept[1][block, joined] = self._compute_residual_gram(block, z, joined)
+            self._kept[1][block, joined] = self._compute_residual(block, z, joined)
         return self._kept[1][block, joined]
 
-    def _compute_residual_gram(self, block: Block, z: Block, joined: bool) -> Floats:
+    def _compute_residual(self, block: Block, z: Block, joined: bool) -> Residual:
         if not z:
-            return center_gram(self._grams.gram(block, self._grams.unconditional_width(block)))
+            return Residual(center_gram(self._grams.gram(block, self._grams.unconditional_width(block))))
         width = self._grams.conditional_width(block, len(z))
         gram = self._grams.gram(block, width)
         if joined:
             gram = gram * self._grams.joining(z, width)
-        return self._regression.residual_gram(center_gram(gram), z, first=joined or self.symmetric)
+        return self._regression.residual(center_gram(gram), z, first=joined or self.symmetric)
 
     def _groups(self, z: Block) -> Any:
         """Number the groups of rows with equal labels in Z."""

@@ -183,7 +183,9 @@ class Gamma:
         variance = 2 * np.sum(kx**2) * np.sum(ky**2) / n**2
         return _gamma_result(np.sum(kx * ky), mean, variance, n)
 
-    def conditional(self, a: Floats, b: Floats, joining: Floats | float = 1.0) -> TestResult:
+    def conditional(
+        self, a: Floats, b: Floats, joining: Floats | float = 1.0, inflation: float = 1.0
+    ) -> TestResult:
         """Return the result for two residual Gram matrices; the null has covariance ``a * b * joining``, elementwise.
 
         Parameters
@@ -192,13 +194,15 @@ class Gamma:
             Residual Gram matrices of the two variables.
         joining : numpy.ndarray of shape (n, n) or float, default=1.0
             Kernel of the conditioning set that joins them.
+        inflation : float, default=1.0
+            Factor by which the regression inflates the statistic; it is divided out.
 
         Returns
         -------
         TestResult
             Statistic and p-value.
         """
-        statistic = np.sum(a * b * joining)
+        statistic = np.sum(a * b * joining) / inflation
         if self.cut > 0:
             a, b = _truncate(a, self.cut), _truncate(b, self.cut)
         product = a * b * joining
@@ -247,7 +251,9 @@ class Spectral:
         p, log_p = weighted_chi_square_tail(float(np.sum(kx * ky)), kept)
         return TestResult(float(np.sum(kx * ky)), p, log_p, len(kx))
 
-    def conditional(self, a: Floats, b: Floats, joining: Floats | float = 1.0) -> TestResult:
+    def conditional(
+        self, a: Floats, b: Floats, joining: Floats | float = 1.0, inflation: float = 1.0
+    ) -> TestResult:
         """Return the result for two residual Gram matrices, and a kernel that joins them.
 
         Parameters
@@ -256,13 +262,15 @@ class Spectral:
             Residual Gram matrices of the two variables.
         joining : numpy.ndarray of shape (n, n) or float, default=1.0
             Kernel of the conditioning set that joins them.
+        inflation : float, default=1.0
+            Factor by which the regression inflates the statistic; it is divided out.
 
         Returns
         -------
         TestResult
             Statistic and p-value.
         """
-        statistic = float(np.sum(a * b * joining))
+        statistic = float(np.sum(a * b * joining)) / inflation
         p, log_p = weighted_chi_square_tail(statistic, spectral_weights(a, b, self.cut, joining))
         return TestResult(statistic, p, log_p, len(a))
 

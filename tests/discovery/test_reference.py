@@ -203,9 +203,12 @@ def replay(case, test):
 FIXED = [c for c in E if c["if_GP1"] == 0 and not c.get("dlabel")]
 
 
-@pytest.mark.parametrize("case", FIXED, ids=lambda c: c["id"])
+@pytest.mark.parametrize("case", [c for c in E if c["if_GP1"] == 0], ids=lambda c: c["id"])
 def test_every_recorded_test_of_a_run(case):
+    """Variables of several columns too, except given two of them, whose columns the original enters twice."""
     for test in case["result"]["tests"]:
+        if case.get("dlabel") and len(test["given"]) > 1:
+            continue
         result, _ = replay(case, test)
         assert result.statistic == pytest.approx(test["statistic"], rel=1e-6)
         assert result.p_value == pytest.approx(test["p_exact"], abs=1e-6)

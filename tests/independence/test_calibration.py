@@ -128,7 +128,7 @@ class TestGivenTime:
         assert rejections(by_time(6, 300), 60, **TIME) <= upper(60)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("cycles", [0, 1, 3, 6])
+    @pytest.mark.parametrize("cycles", [0, 1, 3, 6, 12])
     @pytest.mark.parametrize("n", [300, 500])
     def test_level_in_full(self, n, cycles):
         assert rejections(by_time(cycles, n), 400, **TIME) <= upper(400)
@@ -179,7 +179,30 @@ class TestGivenNumbers:
         assert rejections(given_numbers(200, n_z, shared=0.5), 100) > 0.9
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("draw", "options"),
+    [
+        (by_domain(10, 1000), LABELS),
+        (by_time(6, 1000), TIME),
+        (by_time(12, 1000), TIME),
+        (given_numbers(1000, 3), {}),
+    ],
+    ids=["domain", "6 cycles", "12 cycles", "3 numbers"],
+)
+def test_level_at_a_thousand_rows(draw, options):
+    assert rejections(draw, 100, **options) <= upper(100)
+
+
 class TestUnconditional:
+    @pytest.mark.parametrize("kind", ["time", "labels"])
+    def test_variables_that_do_not_change_are_rarely_adjacent_to_the_context(self, kind):
+        def draw(rng):
+            context = np.arange(150) if kind == "time" else np.array(list("abcde"))[np.arange(150) % 5]
+            return rng.normal(size=150), context
+
+        assert rejections(draw, 300) <= upper(300, 0.06)
+
     def test_level_and_uniform_p_values(self):
         p = []
         for seed in range(300):

@@ -114,3 +114,21 @@ def test_spectral_and_gamma_agree_near_five_percent():
 def moments(a, b):
     n = len(a)
     return np.trace(a) * np.trace(b) / n, 2 * np.sum(a**2) * np.sum(b**2) / n**2
+
+
+def test_inflation_is_the_ratio_of_the_means_of_statistic_and_null():
+    """White noise on both sides of a regression with many degrees of freedom: simulate both means."""
+    from causalkit.independence import Gaussian
+    from causalkit.independence._regression import Residual, Smoother, inflation, thin_eigen
+
+    n, draws = 60, 20_000
+    basis, values = thin_eigen(center_gram(Gaussian(0.05)(np.linspace(0, 1, n)[:, None])))
+    smoother = Smoother(basis, values / (values + 0.1))
+    maker = np.eye(n) - 1 / n - (basis * smoother.shrink) @ basis.T
+    np.testing.assert_allclose(smoother.residual_square(), maker @ maker, atol=1e-10)
+    x, y = maker @ np.random.default_rng(0).normal(size=(2, n, draws))
+    statistic, null_mean = np.sum(x * y, axis=0) ** 2, np.sum(x**2 * y**2, axis=0)
+    expected = inflation(*[Residual(maker, maker @ maker)] * 2, 1.0)
+    assert expected > 1.1
+    error = np.std(statistic) / np.sqrt(draws) / null_mean.mean()
+    assert abs(statistic.mean() / null_mean.mean() - expected) < 4 * error
