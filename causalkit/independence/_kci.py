@@ -16,7 +16,7 @@ symmetric form: residuals of the kernels of X and of Y alone, :math:`A = R \tild
 of Z/2 as a third factor, :math:`T = \sum_{st} A_{st} B_{st} k(z_s / 2, z_t / 2)`. It asks the same question, covariance of the two
 residual feature maps in any region of Z, and its null follows from :math:`A \circ B \circ K_{Z/2}` in the same way.
 
-With the default ``ridge="loo"`` the statistic is divided by `causalkit.independence._regression.inflation`, since residuals of different
+With the default ``ridge="loo"`` and numbers or time in Z the statistic is divided by `causalkit.independence._regression.inflation`, since residuals of different
 rows are correlated and the null law takes them for uncorrelated.
 
 References

@@ -131,7 +131,9 @@ class Regression:
             maker = self._learned_maker(z, gram, first)
         elif self.ridge == "loo":
             smoother = self._chosen_smoother(gram, z)
-            return Residual(smoother.residual_gram(gram), smoother.residual_square())
+            # Means of groups of labels need no correction: the level holds without it, and power would be lost.
+            square = smoother.residual_square() if numbers else None
+            return Residual(smoother.residual_gram(gram), square)
         else:
             maker = self._fixed_maker(z, self.ridge)
         return Residual(np.asarray(maker @ gram @ maker))

@@ -136,7 +136,8 @@ class TestGivenTime:
     @pytest.mark.slow
     @pytest.mark.parametrize("cycles", [1, 6])
     def test_power(self, cycles):
-        assert rejections(by_time(cycles, 300, slope=0.3), 200, **TIME) > 0.5
+        """Following six cycles costs power: what is left must still be several times the level."""
+        assert rejections(by_time(cycles, 300, slope=0.3), 200, **TIME) > {1: 0.65, 6: 0.4}[cycles]
 
 
 FUNCTIONS = [np.tanh, np.sin, np.square, np.cos, lambda v: v]
