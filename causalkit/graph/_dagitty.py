@@ -10,12 +10,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from causalkit.exceptions import ConversionError, ParseError
+from causalkit.graph._bounds import check_length
 from causalkit.graph._marks import GraphKind, Mark, marks_of
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
 
-MAX_TEXT = 10_000_000
 KINDS = {"dag": GraphKind.DAG, "pdag": GraphKind.PDAG, "mag": GraphKind.MAG, "pag": GraphKind.PAG}
 _FLAGS = ("exposure", "outcome", "latent", "adjusted", "selected")
 _HEAD = re.compile(r"\s*(dag|pdag|mag|pag)\b\s*(?:\"[^\"]*\"|\w+)?\s*\{", re.IGNORECASE)
@@ -71,9 +71,7 @@ def read_dagitty(
     text: str,
 ) -> tuple[GraphKind, list[str], list[tuple[str, str, Mark, Mark]], dict[str, dict[str, Any]]]:
     """Read kind, nodes, edges and node data; a ``dag`` with ``<->`` is read as ADMG."""
-    if len(text) > MAX_TEXT:
-        msg = f"the text has {len(text)} characters; at most {MAX_TEXT} are read"
-        raise ParseError(msg)
+    check_length(text)
     head = _HEAD.match(text)
     if head is None or not text.rstrip().endswith("}"):
         raise ParseError("a DAGitty text is 'dag { ... }', 'pdag { ... }', 'mag { ... }' or 'pag { ... }'")

@@ -9,12 +9,12 @@ import re
 from typing import TYPE_CHECKING
 
 from causalkit.exceptions import ParseError
+from causalkit.graph._bounds import check_length
 from causalkit.graph._marks import Mark
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
 
-MAX_TEXT = 10_000_000
 _SHAPE = {Mark.ARROW: "normal", Mark.TAIL: "none", Mark.CIRCLE: "odot"}
 _MARK = {shape: mark for mark, shape in _SHAPE.items()}
 _ID = r'(?:"(?:[^"\\]|\\.)*"|[\w.]+)'
@@ -46,9 +46,7 @@ def write_dot(graph: GraphCore) -> str:
 
 def read_dot(text: str) -> tuple[list[str], list[tuple[str, str, Mark, Mark]]]:
     """Read nodes and edges of one flat graph; sub-graphs, ports and HTML labels are refused."""
-    if len(text) > MAX_TEXT:
-        msg = f"the text has {len(text)} characters; at most {MAX_TEXT} are read"
-        raise ParseError(msg)
+    check_length(text)
     head = _HEAD.match(text)
     if head is None or not text.rstrip().endswith("}"):
         raise ParseError("a DOT text is 'digraph name { ... }' or 'graph name { ... }'")

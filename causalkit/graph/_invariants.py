@@ -109,23 +109,22 @@ def _check_mpdag(graph: GraphCore) -> None:
         edge = _name(graph, first.tail, first.head)
         arrow = f"{graph.nodes[first.tail]} -> {graph.nodes[first.head]}"
         _fail(graph, f"{edge} must be {arrow} by Meek's rule {first.rule}", [first.tail, first.head])
-    _check_extendable(graph, pattern)
+    _extension(graph, pattern)
 
 
-def _check_extendable(graph: GraphCore, pattern: Pattern) -> None:
+def _extension(graph: GraphCore, pattern: Pattern) -> list[int]:
+    """Return the parent sets of an extension, or raise if there is none."""
     parents = _classes.extension(pattern)
     if parents is None:
         raise NotExtendableError(
             f"not a valid {graph.kind}: no directed acyclic graph has these edges and colliders"
         )
+    return parents
 
 
 def _check_cpdag(graph: GraphCore) -> None:
     """A CPDAG is the completed graph of any of its extensions: compare the two."""
-    pattern = Pattern.from_marks(graph.marks)
-    parents = _classes.extension(pattern)
-    if parents is None:
-        raise NotExtendableError("not a valid CPDAG: no directed acyclic graph has these edges and colliders")
+    parents = _extension(graph, Pattern.from_marks(graph.marks))
     expected = _classes.completed(parents).marks()
     for i, j in graph._pairs:
         if graph.marks[i, j] != expected[i, j] or graph.marks[j, i] != expected[j, i]:

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from causalkit.exceptions import ParseError
+from causalkit.graph._bounds import check_length
 from causalkit.graph._marks import Mark, glyph, marks_of
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
 
-MAX_TEXT = 10_000_000
 _TOKEN = re.compile(r'[^\S\n]*(?:"((?:[^"\\]|\\.)*)"|([;,\n])|([^\s;,"]+))')
 _ARROW_INSIDE = re.compile(r"--|->|<|>|o-o")
 _BARE = re.compile(r"[^\s;,\"<>\\-][^\s;,\"<>\\]*\Z")
@@ -41,9 +41,7 @@ def write_text(graph: GraphCore) -> str:
 
 def read_text(text: str) -> tuple[list[str], list[tuple[str, Mark, Mark, str]]]:
     """Read nodes, in order of first mention, and edges as (u, mark at u, mark at v, v)."""
-    if len(text) > MAX_TEXT:
-        msg = f"the text has {len(text)} characters; at most {MAX_TEXT} are read"
-        raise ParseError(msg)
+    check_length(text)
     nodes: dict[str, None] = {}
     edges = []
     for statement in _statements(_tokens(text)):

@@ -1,0 +1,14 @@
+"""How much text the readers of text formats accept."""
+
+from __future__ import annotations
+
+from causalkit.exceptions import ParseError
+
+MAX_TEXT = 10_000_000
+
+
+def check_length(text: str) -> None:
+    """Refuse a text that is too long to be a graph."""
+    if len(text) > MAX_TEXT:
+        msg = f"the text has {len(text)} characters; at most {MAX_TEXT} are read"
+        raise ParseError(msg)
