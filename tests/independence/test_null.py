@@ -132,3 +132,21 @@ def test_inflation_is_the_ratio_of_the_means_of_statistic_and_null():
     assert expected > 1.1
     error = np.std(statistic) / np.sqrt(draws) / null_mean.mean()
     assert abs(statistic.mean() / null_mean.mean() - expected) < 4 * error
+
+
+def test_leave_one_out_is_exact():
+    """The shortcut equals refitting ridge regression with a free mean without each row in turn."""
+    from causalkit.independence._regression import Smoother, thin_eigen
+
+    n, ridge = 25, 0.7
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(n, 3)), rng.normal(size=(n, 2))
+    basis, values = thin_eigen(center_gram(x @ x.T))
+    found = Smoother(basis, values / (values + ridge)).leave_one_out(y - y.mean(0))
+    expected = 0.0
+    for i in range(n):
+        a, b = np.delete(x, i, 0), np.delete(y, i, 0)
+        ac = a - a.mean(0)
+        slope = np.linalg.solve(ac.T @ ac + ridge * np.eye(3), ac.T @ (b - b.mean(0)))
+        expected += np.sum((y[i] - b.mean(0) - (x[i] - a.mean(0)) @ slope) ** 2)
+    assert found == pytest.approx(expected, rel=1e-8)
