@@ -94,14 +94,14 @@ def p_values(name, seed):
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ours = kci_test(x, y, z, z_types=types).p_value
-        fixed = kci_test(x, y, z, z_types=types, ridge=1e-3).p_value
+        fixed = kci_test(x, y, z, z_types=types, regression=1e-3).p_value
         peer = CIT(np.column_stack([x, y, z]), "kci")(0, 1, list(range(2, 2 + z.shape[1])))
     return ours, fixed, peer
 
 
 def main(repetitions: int) -> None:
     print(f"rejections of a true independence at .05; n = {N}, {repetitions} repetitions")
-    print(f"{'given':26} {'causalkit':>10} {'ridge=1e-3':>11} {'causal-learn':>13}")
+    print(f"{'given':26} {'causalkit':>10} {'ridge 1e-3':>11} {'causal-learn':>13}")
     for name in CELLS:
         p = np.array(Parallel(n_jobs=2)(delayed(p_values)(name, seed) for seed in range(repetitions)))
         ours, fixed, peer = (p < 0.05).mean(axis=0)

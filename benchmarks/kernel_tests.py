@@ -41,7 +41,7 @@ def single(n, n_z):
     data, z = draw(n, 2 + n_z), tuple(range(2, 2 + n_z))
     return (
         best(lambda: KCI().fit(data)(0, 1, z)),
-        best(lambda: KCI(ridge=1e-3).fit(data)(0, 1, z)),
+        best(lambda: KCI(regression=1e-3).fit(data)(0, 1, z)),
         best(lambda: CIT(data, "kci")(0, 1, list(z))),
     )
 
@@ -51,13 +51,13 @@ def search(n, d):
     data = draw(n, d)
     return (
         best(lambda: PC(ci_test="kci").fit(data), 1),
-        best(lambda: PC(ci_test=KCI(ridge=1e-3)).fit(data), 1),
+        best(lambda: PC(ci_test=KCI(regression=1e-3)).fit(data), 1),
         best(lambda: pc(data, indep_test="kci", show_progress=False), 1),
     )
 
 
 def main():
-    print(f"{'work':28} {'causalkit':>12} {'ridge=1e-3':>12} {'causal-learn':>13} {'ratios':>14}")
+    print(f"{'work':28} {'causalkit':>12} {'ridge 1e-3':>12} {'causal-learn':>13} {'ratios':>14}")
     cells = [
         (f"one test, n={n}, |Z|={q}", lambda n=n, q=q: single(n, q)) for n in (300, 1000) for q in (0, 1, 3)
     ]

@@ -9,6 +9,8 @@ importing causalkit is cheap:
     conditional independence tests;
 `causalkit.discovery`
     PC and CD-NOD;
+`causalkit.gpu`
+    arrays on NumPy, CuPy and torch, devices and memory;
 `causalkit.evaluation`
     how far one graph is from another.
 """
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from causalkit._version import __version__
 
 if TYPE_CHECKING:
-    from causalkit import discovery, evaluation, exceptions, graph, independence
+    from causalkit import discovery, evaluation, exceptions, gpu, graph, independence
     from causalkit.graph import BackgroundKnowledge, CausalGraph, Edge, GraphKind, Mark
 
 __all__ = [
@@ -34,11 +36,12 @@ __all__ = [
     "discovery",
     "evaluation",
     "exceptions",
+    "gpu",
     "graph",
     "independence",
 ]
 
-_SUBPACKAGES = {"discovery", "evaluation", "exceptions", "graph", "independence"}
+_SUBPACKAGES = {"discovery", "evaluation", "exceptions", "gpu", "graph", "independence"}
 _FROM_GRAPH = {"BackgroundKnowledge", "CausalGraph", "Edge", "GraphKind", "Mark"}
 
 

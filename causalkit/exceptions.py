@@ -16,10 +16,12 @@ __all__ = [
     "ConversionError",
     "DataError",
     "DataTypeError",
+    "DeviceError",
     "GraphError",
     "GraphKindError",
     "InvalidGraphError",
     "KnowledgeError",
+    "MemoryBudgetError",
     "MissingDependencyError",
     "NodeNotFoundError",
     "NotExtendableError",
@@ -47,6 +49,14 @@ class ParameterError(CausalKitError, ValueError):
 
 class MissingDependencyError(CausalKitError, ImportError):
     """An optional package is needed for what was asked and is not installed."""
+
+
+class DeviceError(CausalKitError, RuntimeError):
+    """A GPU was asked for and none can be used."""
+
+
+class MemoryBudgetError(CausalKitError, MemoryError):
+    """A computation does not fit into its memory budget; the message says how much it needs and what to change."""
 
 
 class GraphError(CausalKitError, ValueError):

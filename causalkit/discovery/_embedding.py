@@ -36,7 +36,7 @@ from scipy import linalg
 
 from causalkit._validation import Floats, Table, check_choice
 from causalkit.exceptions import ParameterError
-from causalkit.independence._grams import GramFactory
+from causalkit.independence._kernel_factory import KernelFactory
 
 __all__ = ["dependence_score", "gaussian_gram", "mechanism_gram"]
 
@@ -119,7 +119,8 @@ def _smooth(gram: Floats, effect: Floats, ridge: float) -> Floats:
 def variable_gram(table: Table, names: Sequence[str], width: float) -> Floats:
     """Return the Gram matrix of some variables taken together: Gaussian on standardised numbers, delta on labels."""
     columns = tuple(table.index(name) for name in names)
-    return GramFactory.of(table, width, width, 0.0).gram(columns, width)
+    kernels = KernelFactory.of(table, width, width, 0.0)
+    return np.asarray(kernels.kernel(columns, width)(kernels.values))
 
 
 def squared_distances(gram: Floats) -> Floats:

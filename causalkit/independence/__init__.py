@@ -17,8 +17,9 @@ from causalkit.independence._contingency import ChiSquare, GSquare, chi_square_t
 from causalkit.independence._fisher_z import FisherZ, fisher_z_test
 from causalkit.independence._kci import KCI, kci_test
 from causalkit.independence._kernels import Delta, Gaussian, Kernel, Linear, center_gram
-from causalkit.independence._null import Gamma, Permutation, Spectral
+from causalkit.independence._null import Gamma, HallBuckleyEagleson, NullLaw, Permutation, Spectral
 from causalkit.independence._oracle import DSeparation
+from causalkit.independence._regression import FixedRidge, GaussianProcess, LeaveOneOut, LowRank, Regression
 from causalkit.independence._result import TestResult
 
 __all__ = [
@@ -28,12 +29,19 @@ __all__ = [
     "DSeparation",
     "Delta",
     "FisherZ",
+    "FixedRidge",
     "GSquare",
     "Gamma",
     "Gaussian",
+    "GaussianProcess",
+    "HallBuckleyEagleson",
     "Kernel",
+    "LeaveOneOut",
     "Linear",
+    "LowRank",
+    "NullLaw",
     "Permutation",
+    "Regression",
     "Spectral",
     "TestResult",
     "center_gram",

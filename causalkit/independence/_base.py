@@ -174,8 +174,8 @@ def register_test(name: str, factory: Callable[[], Any]) -> None:
     Examples
     --------
     >>> from causalkit.independence import KCI, get_test, register_test
-    >>> register_test("kci_linear_ridge", lambda: KCI(ridge=0.1))
-    >>> get_test("kci_linear_ridge").ridge
+    >>> register_test("kci_strong_ridge", lambda: KCI(regression=0.1))
+    >>> get_test("kci_strong_ridge").regression
     0.1
     """
     if not name or not callable(factory):

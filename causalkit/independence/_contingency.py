@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from causalkit._validation import ColumnTypes, Floats
 from causalkit.exceptions import DataError
 from causalkit.independence._base import FittedTest, on_single_columns
-from causalkit.independence._null import chi_square_tail
 from causalkit.independence._result import TestResult
+from causalkit.independence._tails import chi_square_tail
 
 __all__ = ["ChiSquare", "GSquare", "chi_square_test", "g_square_test"]
 

@@ -9,15 +9,19 @@ the residual Gram matrices are :math:`A = R_Z \tilde K_{\ddot X} R_Z` and :math:
 distributed as :math:`\sum_k \omega_k \chi^2_1` with the eigenvalues :math:`\omega` of the Gram matrix of all products of one
 eigenvector of A with one of B. **That Gram matrix is the elementwise product** :math:`A \circ B`. So the null has mean
 :math:`\sum_t A_{tt} B_{tt}` and variance :math:`2 \sum_{st} (A_{st} B_{st})^2`, and no eigendecomposition and no matrix with one
-column per pair of eigenvectors is needed. R depends on Z only and A on (X, Z) only: both are kept while Z stays the same.
+column per pair of eigenvectors is needed.
+
+A Gaussian kernel on few columns has few eigenvalues that matter: :math:`\tilde K_X = F F^\top` with F of ten to fifty columns, by
+pivoted Cholesky, and :math:`A = E E^\top` with :math:`E = R F`. R depends on Z only and E on (X, Z) only, so that all pairs of variables
+with one conditioning set are tested together (`causalkit.independence._residuals`).
 
 Joining Z to X before the regression, and not to Y, makes the original test depend on which variable is called X. The default is a
 symmetric form: residuals of the kernels of X and of Y alone, :math:`A = R \tilde K_X R` and :math:`B = R \tilde K_Y R`, and the kernel
 of Z/2 as a third factor, :math:`T = \sum_{st} A_{st} B_{st} k(z_s / 2, z_t / 2)`. It asks the same question, covariance of the two
 residual feature maps in any region of Z, and its null follows from :math:`A \circ B \circ K_{Z/2}` in the same way.
 
-With the default ``ridge="loo"`` and numbers or time in Z the statistic is divided by `causalkit.independence._regression.inflation`, since residuals of different
-rows are correlated and the null law takes them for uncorrelated.
+With ``regression="loo"`` and numbers or time in Z the statistic is divided by its inflation, since residuals of different rows are
+correlated and the null law takes them for uncorrelated.
 
 References
 ----------
@@ -29,30 +33,42 @@ from __future__ import annotations
 
 import inspect
 import warnings
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from causalkit._random import Seed, entropy, stream
-from causalkit._validation import ColumnType, ColumnTypes, Floats, Table, check_between
+from causalkit._random import Seed, entropy
+from causalkit._validation import ColumnType, ColumnTypes, Table, check_between, check_choice
 from causalkit.exceptions import ParameterError, SmallSampleWarning
-from causalkit.independence._base import FittedTest, read_arguments
-from causalkit.independence._grams import Block, GramFactory, Width
-from causalkit.independence._kernels import center_gram
-from causalkit.independence._null import Gamma, NullLaw, Permutation, Spectral
-from causalkit.independence._regression import Regression, Residual, Ridge, inflation
+from causalkit.gpu import Array, Backend, MemoryBudget, get_backend
+from causalkit.gpu._ridge import ResidualMaker
+from causalkit.gpu._threads import single_thread_below
+from causalkit.independence._base import FittedTest, Triple, read_arguments
+from causalkit.independence._kernel_factory import Block, KernelFactory, Width
+from causalkit.independence._kernels import Kernel, Product
+from causalkit.independence._null import Gamma, HallBuckleyEagleson, NullLaw, Permutation, Spectral
+from causalkit.independence._regression import LowRank, Strategy, Workspace, get_regression
+from causalkit.independence._residuals import PairBatch, Side
 from causalkit.independence._result import TestResult, independent
 
 __all__ = ["KCI", "kci_test"]
 
-NULLS: dict[str, type[NullLaw]] = {"gamma": Gamma, "spectral": Spectral, "permutation": Permutation}
+NULLS: dict[str, type[NullLaw]] = {
+    "gamma": Gamma,
+    "hbe": HallBuckleyEagleson,
+    "spectral": Spectral,
+    "permutation": Permutation,
+}
+EXACT = LowRank(tolerance=1e-12)
+FACTORIZATIONS = {"low_rank": LowRank(), "exact": EXACT}
+NEARLY_DETERMINED = 1e-5
 SMALL_SAMPLE = 50
 
-Key: TypeAlias = tuple[Block, bool]
+Form: TypeAlias = Literal["tensor", "joined"]
+BlockPair: TypeAlias = tuple[Block, Block]
 
 
 class KCI(FittedTest):
@@ -60,32 +76,40 @@ class KCI(FittedTest):
 
     Parameters
     ----------
-    width : float or {"empirical", "median", "learned"}, default="empirical"
+    width : float or {"empirical", "median"}, default="empirical"
         Width of the Gaussian kernels on standardised columns. ``"empirical"`` is the rule of the authors' code: without
         conditioning set .8 for n < 200, .5 for n < 1200 and .3 above, divided by the root of the number of columns of a
         variable; with q conditioning columns 1.2 for n <= 200, .6 for n < 1200 and .4 above, times the root of q. A
-        number replaces these. ``"median"`` is the median distance of each set of columns. ``"learned"`` learns the widths on
-        Z and the ridge by Gaussian-process marginal likelihood, at ten to a hundred times the cost.
-    ridge : float or "loo", default="loo"
-        Ridge ε of the regression on Z. ``"loo"`` chooses the ridge and the width of the kernel on Z for each variable by exact
-        leave-one-out error, which keeps the level of the test where a fixed ridge does not (several conditioning columns, drift
-        in time). The authors' code has 1e-3 and the widths above.
-    null : {"gamma", "spectral", "permutation"} or null law, default="gamma"
-        Law of the statistic under independence: `Gamma`, `Spectral` (exact weighted chi-square) or `Permutation` (needs an empty
+        number replaces these. ``"median"`` is the median distance of each set of columns.
+    regression : {"loo", "gaussian_process"}, float or Regression, default="loo"
+        Regression on Z. ``"loo"`` (`LeaveOneOut`) chooses ridge and kernel for each variable by exact leave-one-out error, which keeps
+        the level of the test where a fixed ridge does not (several conditioning columns, drift in time). A number is a fixed ridge
+        (`FixedRidge`); the authors' code has 1e-3. ``"gaussian_process"`` learns the widths on Z and the ridge by marginal likelihood,
+        at ten to a hundred times the cost.
+    null : {"gamma", "hbe", "spectral", "permutation"} or NullLaw, default="gamma"
+        Law of the statistic under independence: `Gamma`, `HallBuckleyEagleson`, `Spectral` or `Permutation` (needs an empty
         conditioning set or one of labels only).
-    symmetric : bool, default=True
-        Let the kernel of Z enter after the regressions, so that swapping X and Y changes nothing. ``False`` joins Z to X before, as
-        the paper does.
+    form : {"tensor", "joined"}, default="tensor"
+        ``"tensor"`` lets the kernel of Z enter after the regressions, so that swapping X and Y changes nothing. ``"joined"`` joins Z to
+        X before, as the paper does.
+    factorization : {"low_rank", "exact"} or LowRank, default="low_rank"
+        How closely kernels are represented by factors: to 1e-6 (p-values to about 1e-5) or to rounding.
     time_width : float, default=0.1
-        Width on standardised time when time is conditioned on and ``ridge`` is a number: narrow enough to follow the drift.
+        Width on standardised time when time is conditioned on and the ridge is fixed: narrow enough to follow the drift.
     shared : float, default=0.5
         When labels or time are conditioned on together with numbers: the share of the regression that is common to all
         contexts. 0 makes every context its own regression.
     column_types : mapping or sequence, optional
         Types of columns, ``"continuous"``, ``"categorical"``, ``"ordinal"`` or ``"time"``, by name or in order. By default category,
         string and boolean columns are categorical, dates are time and the rest continuous; ``table_`` shows what was inferred.
+    backend : {"auto", "numpy", "cupy", "torch"} or causalkit.gpu.Backend, default="auto"
+        Array library; ``"auto"`` is NumPy on the CPU, and on a GPU CuPy or else torch.
+    device : str, default="cpu"
+        ``"cpu"``, ``"cuda"`` (or ``"cuda:1"``), or ``"auto"`` for a GPU where there is one.
+    memory_limit : int or None, default=None
+        Bytes that the test may hold at once; None for half of what is free.
     random_state : int, numpy.random.Generator or None, default=0
-        Seed of the permutation law. Every test has its own stream, so that the order of tests does not matter.
+        Seed of permutations and samples. Every test has its own stream, so that the order of tests does not matter.
 
     Attributes
     ----------
@@ -122,21 +146,29 @@ class KCI(FittedTest):
         self,
         *,
         width: Width = "empirical",
-        ridge: Ridge = "loo",
+        regression: Strategy = "loo",
         null: str | NullLaw = "gamma",
-        symmetric: bool = True,
+        form: Form = "tensor",
+        factorization: str | LowRank = "low_rank",
         time_width: float = 0.1,
         shared: float = 0.5,
         column_types: ColumnTypes = None,
+        backend: str | Backend = "auto",
+        device: str = "cpu",
+        memory_limit: int | None = None,
         random_state: Seed = 0,
     ) -> None:
         self.width = width
-        self.ridge = ridge
+        self.regression = regression
         self.null = null
-        self.symmetric = symmetric
+        self.form = form
+        self.factorization = factorization
         self.time_width = time_width
         self.shared = shared
         self.column_types = column_types
+        self.backend = backend
+        self.device = device
+        self.memory_limit = memory_limit
         self.random_state = random_state
 
     def __repr__(self) -> str:
@@ -156,59 +188,145 @@ class KCI(FittedTest):
             text = f"{self.table_.n_rows} rows: p-values of a kernel test are rough below {SMALL_SAMPLE}"
             warnings.warn(text, SmallSampleWarning, stacklevel=4)
         self._constant = set(self.table_.constant_columns())
-        self._grams = GramFactory.of(self.table_, self.width, self.time_width, self.shared)
-        self._regression = Regression(self._grams, self.ridge)
+        self._strategy = get_regression(self.regression)
         self._law: NullLaw = NULLS[self.null]() if isinstance(self.null, str) else self.null
         self._entropy = entropy(self.random_state)
-        self._kept: tuple[Block, dict[Key, Residual]] = ((), {})
+        self._work = self._workspace()
+        self._kept: tuple[int, dict[Block, Array]] = (-1, {})
+
+    def _workspace(self) -> Workspace:
+        kernels = KernelFactory.of(self.table_, self.width, self.time_width, self.shared)
+        backend, how = get_backend(self.backend, self.device), self.factorization
+        low_rank = FACTORIZATIONS[how] if isinstance(how, str) else how
+        budget = MemoryBudget.of(self.memory_limit, backend)
+        return Workspace(kernels, low_rank, backend, budget, backend.asarray(kernels.values))
 
     def _check_parameters(self) -> None:
         if isinstance(self.width, str):
-            if self.width not in ("empirical", "median", "learned"):
+            if self.width not in ("empirical", "median"):
                 raise ParameterError(
-                    f"width is {self.width!r}; allowed are 'empirical', 'median', 'learned' or a number"
+                    f"width is {self.width!r}; allowed are 'empirical', 'median' or a number (widths are learned by "
+                    "regression='gaussian_process')"
                 )
         else:
             check_between("width", self.width, 0, np.inf)
-        if self.ridge != "loo":
-            check_between("ridge", self.ridge, 0, np.inf)
+        check_choice("form", self.form, ("tensor", "joined"))
         check_between("time_width", self.time_width, 0, np.inf)
         check_between("shared", self.shared, -1e-9, 1)
-        if not isinstance(self.null, Gamma | Spectral | Permutation) and self.null not in NULLS:
+        if not isinstance(self.factorization, LowRank):
+            check_choice("factorization", self.factorization, tuple(FACTORIZATIONS))
+        if isinstance(self.null, type) or (not isinstance(self.null, NullLaw) and self.null not in NULLS):
             raise ParameterError(
                 f"null is {self.null!r}; allowed are {', '.join(map(repr, NULLS))} or a null law"
             )
 
-    # -- one test ----------------------------------------------------------------------------------------------------------------
+    # -- tests -------------------------------------------------------------------------------------------------------------------
 
     def _test(self, i: int, j: int, given: tuple[int, ...]) -> TestResult:
-        return self._test_blocks((i,), (j,), given)
+        return self._test_blocks([((i,), (j,))], given)[0]
 
-    def _test_blocks(self, x: Block, y: Block, given: Block) -> TestResult:
-        """Test one group of columns against another; the names follow the paper."""
+    def batch(self, triples: Iterable[Triple]) -> list[TestResult]:
+        """Test many triples; those with the same conditioning set are tested together.
+
+        Parameters
+        ----------
+        triples : iterable of (int, int, tuple of int)
+            The tests to do.
+
+        Returns
+        -------
+        list of TestResult
+            In the order of the triples, and independent of it.
+        """
+        checked = [self._check(*triple) for triple in triples]
+        places: dict[Block, list[int]] = {}
+        for k in sorted(range(len(checked)), key=lambda k: (len(checked[k][2]), checked[k][2], checked[k])):
+            places.setdefault(checked[k][2], []).append(k)
+        results: dict[int, TestResult] = {}
+        for given, members in places.items():
+            pairs = [((checked[k][0],), (checked[k][1],)) for k in members]
+            results.update(zip(members, self._test_blocks(pairs, given), strict=True))
+        return [results[k] for k in range(len(checked))]
+
+    def _test_blocks(self, pairs: Sequence[BlockPair], given: Block) -> list[TestResult]:
+        """Test groups of columns against others, all given the same columns."""
         z = tuple(k for k in given if k not in self._constant)
-        reason = self._trivial(x, y, z)
-        if reason:
-            return independent(self.table_.n_rows, reason)
-        a, b = (self._residual(x, z, joined=not self.symmetric), self._residual(y, z, joined=False))
-        joining: Floats | float = 1.0
-        if self.symmetric and z:
-            joining = self._grams.joining(z, self._grams.conditional_width(z, len(z)))
-        if isinstance(self._law, Permutation):
-            return self._permutation_result(self._law, (x, a.gram), (y, b.gram * joining), z)
-        if not z:
-            return self._law.unconditional(a.gram, b.gram)
-        return self._law.conditional(a.gram, b.gram, joining, inflation(a, b, joining))
+        n, reasons = self.table_.n_rows, [self._trivial(x, y, z) for x, y in pairs]
+        results = {pair: independent(n, why) for pair, why in zip(pairs, reasons, strict=True) if why}
+        open_pairs = list(dict.fromkeys(pair for pair in pairs if pair not in results))
+        with single_thread_below(n):
+            for part in self._parts(open_pairs):
+                results.update(zip(part, self._law.results(self._pair_batch(part, z)), strict=True))
+        return [results[pair] for pair in pairs]
 
-    def _permutation_result(
-        self, law: Permutation, first: tuple[Block, Floats], second: tuple[Block, Floats], z: Block
-    ) -> TestResult:
-        """Permute the variable that comes second by name, with a stream that belongs to the names: columns may be in any order."""
-        names = [[self.table_.names[k] for k in block] for block in (first[0], second[0], z)]
-        if names[0] > names[1]:
-            first, second = second, first
-        key = zlib.crc32(repr([*sorted(names[:2]), sorted(names[2])]).encode())
-        return law.within(first[1], second[1], self._groups(z), stream(self._entropy, key))
+    def _parts(self, pairs: Sequence[BlockPair]) -> list[list[BlockPair]]:
+        """Cut pairs into parts of few variables, whose factors fit into a tenth of the memory budget."""
+        expected = 8 * 50 * self.table_.n_rows
+        size = max(2, self._work.budget.limit // 10 // expected // 2)
+        place = {
+            block: k // size for k, block in enumerate(sorted({block for pair in pairs for block in pair}))
+        }
+        parts: dict[tuple[int, int], list[BlockPair]] = {}
+        for x, y in pairs:
+            parts.setdefault((place[x], place[y]), []).append((x, y))
+        return list(parts.values())
+
+    def _pair_batch(self, pairs: Sequence[BlockPair], z: Block) -> PairBatch:
+        """Compute the residual features of all variables in some pairs."""
+        joined = bool(z) and self.form == "joined"
+        sides = [list(dict.fromkeys(ends)) for ends in zip(*pairs, strict=True)]
+        if not joined:
+            sides = [list(dict.fromkeys(sides[0] + sides[1]))]
+        made = [self._side(blocks, z, joined=joined and k == 0) for k, blocks in enumerate(sides)]
+        places = [{block: k for k, block in enumerate(side.blocks)} for side in (made[0], made[-1])]
+        numbered = tuple((places[0][x], places[1][y]) for x, y in pairs)
+        return PairBatch(made[0], made[-1], numbered, z, bool(z) and not joined, self._work, self._entropy)
+
+    def _side(self, blocks: Sequence[Block], z: Block, *, joined: bool) -> Side:
+        features = [self._joined_features(b, z) if joined else self._features(b, z) for b in blocks]
+        if not z:
+            return Side(tuple(blocks), tuple(features))
+        makers = self._strategy.makers(z, features, self._work)
+        ends = zip(makers, features, blocks, strict=True)
+        factors = tuple(self._residual(maker, f, b, z, joined=joined) for maker, f, b in ends)
+        # Means of groups of labels need no correction: the level holds without it, and power would be lost.
+        numbers, _ = self._work.kernels.split(z)
+        return Side(tuple(blocks), factors, tuple(makers) if numbers else None)
+
+    def _residual(
+        self, maker: ResidualMaker, features: Array, block: Block, z: Block, *, joined: bool
+    ) -> Array:
+        """Return R F; where next to nothing is left of F, from features that are exact to rounding."""
+        xp = self._work.backend.xp
+        out = maker.residual(features)
+        if float(xp.sum(out**2)) > NEARLY_DETERMINED * float(xp.sum(features**2)):
+            return out
+        kernel = self._joined_kernel(block, z) if joined else self._kernel(block, z)
+        return maker.residual(self._work.features(kernel, EXACT.tolerance))
+
+    def _features(self, block: Block, z: Block) -> Array:
+        """Return the centred features of a variable; its width depends on the size of Z, for which they are kept."""
+        if self._kept[0] != len(z):
+            self._kept = (len(z), {})
+        if block not in self._kept[1]:
+            tolerance = self._work.low_rank.tolerance
+            self._kept[1][block] = self._work.features(self._kernel(block, z), tolerance)
+        return self._kept[1][block]
+
+    def _joined_features(self, block: Block, z: Block) -> Array:
+        return self._work.features(self._joined_kernel(block, z), self._work.low_rank.tolerance)
+
+    def _kernel(self, block: Block, z: Block) -> Kernel:
+        return self._work.kernels.kernel(block, self._width(block, z))
+
+    def _joined_kernel(self, block: Block, z: Block) -> Kernel:
+        """Return the kernel of (x, z / 2)."""
+        joining = self._work.kernels.joining(z, self._width(block, z))
+        return Product((self._kernel(block, z), joining))
+
+    def _width(self, block: Block, z: Block) -> float:
+        kernels = self._work.kernels
+        return kernels.conditional_width(block, len(z)) if z else kernels.unconditional_width(block)
 
     def _trivial(self, x: Block, y: Block, z: Block) -> str:
         """Return why a test needs no computation, or an empty text."""
@@ -220,44 +338,11 @@ class KCI(FittedTest):
         return ""
 
     def _copied(self, k: int, z: Block) -> bool:
-        column = self._grams.values[:, k]
-        others = self._grams.values[:, list(z)]
+        values = self._work.kernels.values
+        column, others = values[:, k], values[:, list(z)]
         same = np.abs(others - column[:, None]).max(axis=0) < 1e-12
         mirrored = np.abs(others + column[:, None]).max(axis=0) < 1e-12
         return bool(np.any(same | mirrored))
-
-    def _residual(self, block: Block, z: Block, *, joined: bool) -> Residual:
-        """Return A = R K R for a variable given Z, or its centred Gram matrix if Z is empty; kept while Z stays the same."""
-        if self._kept[0] != z:
-            self._kept = (z, {})
-            self._regression.forget()
-        if (block, joined) not in self._kept[1]:
-            self._kept[1][block, joined] = self._compute_residual(block, z, joined)
-        return self._kept[1][block, joined]
-
-    def _compute_residual(self, block: Block, z: Block, joined: bool) -> Residual:
-        if not z:
-            return Residual(center_gram(self._grams.gram(block, self._grams.unconditional_width(block))))
-        width = self._grams.conditional_width(block, len(z))
-        gram = self._grams.gram(block, width)
-        if joined:
-            gram = gram * self._grams.joining(z, width)
-        return self._regression.residual(center_gram(gram), z, first=joined or self.symmetric)
-
-    def _groups(self, z: Block) -> Any:
-        """Number the groups of rows with equal labels in Z."""
-        numbers, labels = self._grams.split(z)
-        if numbers:
-            names = ", ".join(repr(self.table_.names[k]) for k in numbers)
-            raise ParameterError(
-                f"the permutation law needs a conditioning set of labels only, but {names} hold numbers; use null='gamma' or "
-                "null='spectral', or declare the columns categorical (z_types, column_types)"
-            )
-        if not labels:
-            return np.zeros(self.table_.n_rows, dtype=np.intp)
-        rows = self._grams.values[:, list(labels)]
-        _, first, groups = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-        return np.argsort(np.argsort(first))[groups.ravel()]
 
 
 def kci_test(
@@ -266,12 +351,15 @@ def kci_test(
     z: Any = None,
     *,
     width: Width = "empirical",
-    ridge: Ridge = "loo",
+    regression: Strategy = "loo",
     null: str | NullLaw = "gamma",
-    symmetric: bool = True,
+    form: Form = "tensor",
+    factorization: str | LowRank = "low_rank",
     time_width: float = 0.1,
     shared: float = 0.5,
     z_types: Sequence[ColumnType] | None = None,
+    backend: str | Backend = "auto",
+    device: str = "cpu",
     rng: Seed = 0,
 ) -> TestResult:
     """Test whether x and y are independent, given z if it is there, with kernels.
@@ -282,23 +370,29 @@ def kci_test(
         Two variables; several columns are one variable. Strings and booleans are labels.
     z : array_like, shape (n,) or (n, k), optional
         Conditioning variables.
-    width : float or {"empirical", "median", "learned"}, default="empirical"
+    width : float or {"empirical", "median"}, default="empirical"
         Width of the Gaussian kernels, as in :class:`KCI`.
-    ridge : float or "loo", default="loo"
-        Ridge of the regression on z, as in :class:`KCI`.
-    null : {"gamma", "spectral", "permutation"} or null law, default="gamma"
+    regression : {"loo", "gaussian_process"}, float or Regression, default="loo"
+        Regression on z, as in :class:`KCI`; a number is a fixed ridge.
+    null : {"gamma", "hbe", "spectral", "permutation"} or NullLaw, default="gamma"
         Law of the statistic under independence.
-    symmetric : bool, default=True
-        Whether swapping x and y changes nothing; False is the form of the paper.
+    form : {"tensor", "joined"}, default="tensor"
+        ``"tensor"`` is symmetric in x and y; ``"joined"`` is the form of the paper.
+    factorization : {"low_rank", "exact"} or LowRank, default="low_rank"
+        How closely kernels are represented by factors.
     time_width : float, default=0.1
-        Width on standardised time if ``ridge`` is a number.
+        Width on standardised time if the ridge is fixed.
     shared : float, default=0.5
         Share of the regression that is common to all contexts, as in :class:`KCI`.
     z_types : sequence of str, optional
         Types of the columns of z: ``"continuous"``, ``"categorical"``, ``"ordinal"`` or ``"time"``. A numbered domain must be
         declared ``"categorical"``.
+    backend : {"auto", "numpy", "cupy", "torch"} or causalkit.gpu.Backend, default="auto"
+        Array library.
+    device : str, default="cpu"
+        ``"cpu"``, ``"cuda"`` or ``"auto"``.
     rng : int, numpy.random.Generator or None, default=0
-        Seed of the permutation law.
+        Seed of permutations and samples.
 
     Returns
     -------
@@ -327,8 +421,18 @@ def kci_test(
     (True, True)
     """
     parts = read_arguments(x, y, z, z_types)
-    options = {"width": width, "ridge": ridge, "null": null, "symmetric": symmetric, "shared": shared}
-    test = KCI(**options, time_width=time_width, random_state=rng).fit(reduce(Table.join, parts))  # type: ignore[arg-type]
+    test = KCI(
+        width=width,
+        regression=regression,
+        null=null,
+        form=form,
+        factorization=factorization,
+        time_width=time_width,
+        shared=shared,
+        backend=backend,
+        device=device,
+        random_state=rng,
+    ).fit(reduce(Table.join, parts))
     ends = np.cumsum([0] + [part.n_columns for part in parts])
     blocks = [tuple(range(start, stop)) for start, stop in pairwise(ends)]
-    return test._test_blocks(blocks[0], blocks[1], blocks[2] if z is not None else ())
+    return test._test_blocks([(blocks[0], blocks[1])], blocks[2] if z is not None else ())[0]

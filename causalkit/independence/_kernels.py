@@ -8,13 +8,15 @@ true independence almost always.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from functools import reduce
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from scipy.spatial.distance import cdist
+from array_api_compat import array_namespace
 
 from causalkit._validation import Floats
 from causalkit.exceptions import ParameterError
+from causalkit.gpu import Array
 
 __all__ = ["Delta", "Gaussian", "Kernel", "Linear", "center_gram"]
 
@@ -23,8 +25,12 @@ __all__ = ["Delta", "Gaussian", "Kernel", "Linear", "center_gram"]
 class Kernel(Protocol):
     """Anything that turns rows of one or two matrices into a Gram matrix."""
 
-    def __call__(self, a: Floats, b: Floats | None = None) -> Floats:
+    def __call__(self, a: Any, b: Any = None) -> Any:
         """Return the matrix of k(a_i, b_j), with b = a by default."""
+        ...
+
+    def diagonal(self, a: Any) -> Any:
+        """Return the vector of k(a_i, a_i)."""
         ...
 
 
@@ -55,11 +61,35 @@ class Gaussian:
         if not np.all(np.asarray(self.width) > 0) or not self.variance > 0:
             raise ParameterError(f"width and variance of a Gaussian kernel must be positive; got {self!r}")
 
-    def __call__(self, a: Floats, b: Floats | None = None) -> Floats:
+    def __call__(self, a: Array, b: Array | None = None) -> Array:
         """Return the matrix of k(a_i, b_j), with b = a by default; shape (n, m)."""
-        width = np.asarray(self.width, dtype=np.float64)
-        left, right = a / width, (a if b is None else b) / width
-        return np.asarray(self.variance * np.exp(-0.5 * cdist(left, right, "sqeuclidean")))
+        other, columns = (a if b is None else b), a.shape[1]
+        widths = self.width if isinstance(self.width, tuple) else (self.width,) * columns
+        exponent: Array = None
+        for k, width in zip(range(columns), widths, strict=True):
+            scale = 2**-0.5 / width
+            difference = (scale * a[:, k])[:, None] - (scale * other[:, k])[None, :]
+            difference *= difference
+            exponent = difference if exponent is None else _add(exponent, difference)
+        exponent *= -1.0
+        out = _exp(exponent)
+        return out if self.variance == 1.0 else self.variance * out
+
+    def diagonal(self, a: Array) -> Array:
+        """Return the vector of k(a_i, a_i); shape (n,)."""
+        return self.variance * array_namespace(a).ones_like(a[:, 0])
+
+
+def _add(total: Array, term: Array) -> Array:
+    total += term
+    return total
+
+
+def _exp(exponent: Array) -> Array:
+    """Return the exponential, in place where the library allows it: the memory, not the arithmetic, takes the time."""
+    if isinstance(exponent, np.ndarray):
+        return np.exp(exponent, out=exponent)
+    return array_namespace(exponent).exp(exponent)
 
 
 @dataclass(frozen=True)
@@ -87,11 +117,16 @@ class Delta:
         if not 0 <= self.shared < 1:
             raise ParameterError(f"shared must be at least 0 and less than 1; got {self.shared!r}")
 
-    def __call__(self, a: Floats, b: Floats | None = None) -> Floats:
+    def __call__(self, a: Array, b: Array | None = None) -> Array:
         """Return the matrix of k(a_i, b_j), with b = a by default; shape (n, m)."""
-        other = a if b is None else b
-        same = np.all(a[:, None, :] == other[None, :, :], axis=2)
-        return np.where(same, 1.0, self.shared)
+        xp, other = array_namespace(a), a if b is None else b
+        agree = (a[:, k][:, None] == other[:, k][None, :] for k in range(a.shape[1]))
+        same = xp.astype(reduce(xp.logical_and, agree), a.dtype)
+        return same if self.shared == 0 else self.shared + (1 - self.shared) * same
+
+    def diagonal(self, a: Array) -> Array:
+        """Return the vector of k(a_i, a_i); shape (n,)."""
+        return array_namespace(a).ones_like(a[:, 0])
 
 
 @dataclass(frozen=True)
@@ -107,9 +142,108 @@ class Linear:
            [2., 4.]])
     """
 
-    def __call__(self, a: Floats, b: Floats | None = None) -> Floats:
+    def __call__(self, a: Array, b: Array | None = None) -> Array:
         """Return the matrix of inner products, with b = a by default; shape (n, m)."""
-        return np.asarray(a @ (a if b is None else b).T)
+        return a @ (a if b is None else b).mT
+
+    def diagonal(self, a: Array) -> Array:
+        """Return the vector of inner products of rows with themselves; shape (n,)."""
+        return array_namespace(a).sum(a * a, axis=1)
+
+
+@dataclass(frozen=True)
+class On:
+    """A kernel on some of the columns.
+
+    Parameters
+    ----------
+    columns : tuple of int
+        Positions of the columns that the kernel sees.
+    kernel : Kernel
+        The kernel.
+    """
+
+    columns: tuple[int, ...]
+    kernel: Kernel
+
+    def __call__(self, a: Array, b: Array | None = None) -> Array:
+        """Return the matrix of k(a_i, b_j), with b = a by default; shape (n, m)."""
+        return self.kernel(self._select(a), None if b is None else self._select(b))
+
+    def diagonal(self, a: Array) -> Array:
+        """Return the vector of k(a_i, a_i); shape (n,)."""
+        return self.kernel.diagonal(self._select(a))
+
+    def _select(self, a: Array) -> Array:
+        return array_namespace(a).stack([a[:, k] for k in self.columns], axis=1)
+
+
+@dataclass(frozen=True)
+class Product:
+    """The product of kernels: similar in everything.
+
+    Parameters
+    ----------
+    kernels : tuple of Kernel
+        The factors.
+    """
+
+    kernels: tuple[Kernel, ...]
+
+    def __call__(self, a: Array, b: Array | None = None) -> Array:
+        """Return the matrix of k(a_i, b_j), with b = a by default; shape (n, m)."""
+        return reduce(lambda left, right: left * right, (kernel(a, b) for kernel in self.kernels))
+
+    def diagonal(self, a: Array) -> Array:
+        """Return the vector of k(a_i, a_i); shape (n,)."""
+        return reduce(lambda left, right: left * right, (kernel.diagonal(a) for kernel in self.kernels))
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of kernels: similar in something.
+
+    Parameters
+    ----------
+    kernels : tuple of Kernel
+        The terms.
+    """
+
+    kernels: tuple[Kernel, ...]
+
+    def __call__(self, a: Array, b: Array | None = None) -> Array:
+        """Return the matrix of k(a_i, b_j), with b = a by default; shape (n, m)."""
+        total = reduce(lambda left, right: left + right, (kernel(a, b) for kernel in self.kernels))
+        return total / len(self.kernels)
+
+    def diagonal(self, a: Array) -> Array:
+        """Return the vector of k(a_i, a_i); shape (n,)."""
+        total = reduce(lambda left, right: left + right, (kernel.diagonal(a) for kernel in self.kernels))
+        return total / len(self.kernels)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A kernel of which a part is common to everything: ``share + (1 - share) k``.
+
+    Parameters
+    ----------
+    share : float
+        The common part.
+    kernel : Kernel
+        The rest.
+    """
+
+    share: float
+    kernel: Kernel
+
+    def __call__(self, a: Array, b: Array | None = None) -> Array:
+        """Return the matrix of k(a_i, b_j), with b = a by default; shape (n, m)."""
+        return self.share + (1 - self.share) * self.kernel(a, b)
+
+    def diagonal(self, a: Array) -> Array:
+        """Return the vector of k(a_i, a_i); shape (n,)."""
+        return self.share + (1 - self.share) * self.kernel.diagonal(a)
 
 
 def center_gram(gram: Floats) -> Floats:

@@ -1,185 +1,347 @@
-"""Kernel ridge regression on a conditioning set: with a fixed ridge, or chosen by leave-one-out, or learned.
+"""Kernel ridge regression on a conditioning set: chosen by leave-one-out, with a fixed ridge, or learned.
 
 The ridge decides the level of the test. Too little and the residuals of both variables share the noise of the regression; too
 much and they share what the regression missed. Both look like dependence, and no single value is right for one conditioning
-column and for five, for a slow drift and for a fast one. So by default width and ridge are chosen for each variable and each
-conditioning set by the exact leave-one-out error of the regression, which costs one thin eigendecomposition per width and none
+column and for five, for a slow drift and for a fast one. So by default kernel and ridge are chosen for each variable and each
+conditioning set by the exact leave-one-out error of the regression, which costs one thin eigendecomposition per kernel and none
 per variable.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from scipy import linalg
 
-from causalkit._validation import Floats
-from causalkit.independence._gaussian_process import fit_gaussian_process, principal_targets
-from causalkit.independence._grams import Block, GramFactory
-from causalkit.independence._kernels import Delta, Gaussian, center_gram
+from causalkit._validation import check_between
+from causalkit.exceptions import ParameterError
+from causalkit.gpu import Array, Backend, MemoryBudget, pivoted_cholesky, principal_factor
+from causalkit.gpu._ridge import DenseMaker, ResidualMaker, Smoother, Woodbury, leave_one_out_errors
+from causalkit.independence._gaussian_process import fit_gaussian_process
+from causalkit.independence._kernel_factory import Block, KernelFactory
+from causalkit.independence._kernels import Delta, Gaussian, Kernel, On, Product
 
-Ridge: TypeAlias = float | Literal["loo"]
+__all__ = ["FixedRidge", "GaussianProcess", "LeaveOneOut", "Regression"]
 
-RIDGES = 10.0 ** np.arange(-4, 2.1, 0.5)
+RIDGES = tuple(10.0 ** (k / 2) for k in range(-8, 5))
 FEATURE_CUT = 1e-4
 MAX_FEATURES = 100
-MAX_SHARE = 0.5
-
-
-def residual_maker(gram: Floats, ridge: float) -> Floats:
-    """Return I - K (K + ridge I)^-1 = ridge (K + ridge I)^-1, by one Cholesky factorisation."""
-    factor = linalg.cho_factor(
-        gram + ridge * np.eye(len(gram)), lower=True, overwrite_a=True, check_finite=False
-    )
-    inverse = linalg.cho_solve(factor, np.eye(len(gram)), overwrite_b=True, check_finite=False)
-    return np.asarray(ridge * (inverse + inverse.T) / 2)
 
 
 @dataclass(frozen=True)
-class Smoother:
-    """A linear smoother U diag(shrink) U'.
+class LowRank:
+    """How far the pivoted Cholesky factorisation of kernels goes.
 
     Parameters
     ----------
-    basis : numpy.ndarray, shape (n, m)
-        Orthonormal columns U.
-    shrink : numpy.ndarray, shape (m,)
-        Factors between 0 and 1.
+    tolerance : float, default=1e-6
+        Largest entry of the diagonal that may be left of a kernel (whose own diagonal is 1).
+    max_rank : int or None, default=None
+        Largest rank; None for as many as the tolerance asks for.
+    variance_rows : int, default=1000
+        Above 3000 rows, the variance of the null law is estimated from this many of them.
+
+    Examples
+    --------
+    >>> from causalkit.independence import KCI, LowRank
+    >>> KCI(factorization=LowRank(tolerance=1e-12))
+    KCI(factorization=LowRank(tolerance=1e-12, max_rank=None, variance_rows=1000))
     """
 
-    basis: Floats
-    shrink: Floats
+    tolerance: float = 1e-6
+    max_rank: int | None = None
+    variance_rows: int = 1000
 
-    def residual_square(self) -> Floats:
-        """Return R², the covariance of the residuals of white noise, with R = I - 11'/n - U diag(shrink) U'."""
-        n = len(self.basis)
-        return np.asarray(np.eye(n) - 1 / n - (self.basis * (1 - (1 - self.shrink) ** 2)) @ self.basis.T)
+    def __post_init__(self) -> None:
+        check_between("tolerance", self.tolerance, 0, 1)
+        for name in ("max_rank", "variance_rows"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 10):
+                raise ParameterError(f"{name} must be a whole number of at least 10; got {value!r}")
 
-    def residual_gram(self, gram: Floats) -> Floats:
-        """Return R K R with R = I - U diag(shrink) U'."""
-        half = gram - self.basis @ (self.shrink[:, None] * (self.basis.T @ gram))
-        return np.asarray(half - ((half @ self.basis) * self.shrink) @ self.basis.T)
 
-    @property
-    def degrees_of_freedom(self) -> float:
-        """Trace of the smoother, the mean included."""
-        return float(self.shrink.sum()) + 1.0
+@dataclass(frozen=True)
+class Workspace:
+    """Where kernels are evaluated, and how.
 
-    def leave_one_out(self, features: Floats) -> float:
-        """Return the sum of squared leave-one-out residuals of centred features.
+    Parameters
+    ----------
+    kernels : KernelFactory
+        Chooses kernels for columns.
+    low_rank : LowRank
+        Tolerance and largest rank.
+    backend : Backend
+        Array library.
+    budget : MemoryBudget
+        Bytes.
+    points : Array, shape (n, d)
+        The data on the device.
+    """
 
-        The mean is fitted too and has leverage 1/n: without it a smoother that interpolates would seem to predict.
+    kernels: KernelFactory
+    low_rank: LowRank
+    backend: Backend
+    budget: MemoryBudget
+    points: Array
+
+    def factor(self, kernel: Kernel, tolerance: float, max_rank: int | None = None) -> Array:
+        """Return G of shape (r, n) with G' G the Gram matrix of a kernel."""
+        limits = [rank for rank in (max_rank, self.low_rank.max_rank) if rank is not None]
+        center = self.backend.zeros((1, self.points.shape[1]), self.points)
+        nearness = self.backend.to_numpy(kernel(center, self.points)[0, :])
+        return pivoted_cholesky(
+            lambda at: kernel(self.backend.take(self.points, at), self.points),
+            kernel.diagonal(self.points),
+            self.backend,
+            tolerance=tolerance,
+            max_rank=min(limits, default=None),
+            order=np.argsort(nearness, kind="stable"),
+        )
+
+    def features(self, kernel: Kernel, tolerance: float) -> Array:
+        """Return centred features F of shape (n, r), by decreasing importance, with F F' the centred Gram matrix."""
+        vectors, values = principal_factor(self.factor(kernel, tolerance), self.backend)
+        return vectors * self.backend.xp.sqrt(values)
+
+
+@runtime_checkable
+class Regression(Protocol):
+    """A way to take out of features what a conditioning set explains."""
+
+    def makers(self, z: Block, features: Sequence[Array], work: Workspace) -> list[ResidualMaker]:
+        """Return one residual maker for each variable's features; equal ones are the same object.
+
+        Parameters
+        ----------
+        z : tuple of int
+            The conditioning set.
+        features : sequence of Array of shape (n, r)
+            Centred features of each variable, by decreasing importance.
+        work : Workspace
+            Data and array library.
+
+        Returns
+        -------
+        list of ResidualMaker
+            One per variable.
         """
-        residuals = features - self.basis @ (self.shrink[:, None] * (self.basis.T @ features))
-        leverage = (self.basis**2) @ self.shrink + 1 / len(features)
-        return float(np.sum(np.sum(residuals**2, axis=1) / np.maximum(1 - leverage, 1e-10) ** 2))
+        ...
 
 
-def thin_eigen(gram: Floats, tolerance: float = 1e-7) -> tuple[Floats, Floats]:
-    """Return eigenvectors (n, m) and eigenvalues (m,) of a Gram matrix of low numerical rank, by pivoted Cholesky."""
-    packed, pivots, rank, _ = linalg.lapack.dpstrf(gram, lower=1, tol=tolerance)
-    factor = np.empty((len(gram), rank))
-    factor[pivots - 1] = np.tril(packed)[:, :rank]
-    values, vectors = linalg.eigh(factor.T @ factor)
-    kept = values > 1e-10 * values[-1]
-    return np.asarray(factor @ (vectors[:, kept] / np.sqrt(values[kept]))), np.asarray(values[kept])
-
-
-def kernel_features(gram: Floats) -> Floats:
-    """Return the leading kernel principal components of a centred Gram matrix, scaled by the roots of their eigenvalues."""
-    vectors, values = thin_eigen(gram)
-    order = np.argsort(values)[::-1][:MAX_FEATURES]
-    order = order[values[order] > FEATURE_CUT * values[order[0]]]
-    return np.asarray(vectors[:, order] * np.sqrt(values[order]))
-
-
-class Residual(NamedTuple):
-    """The residual Gram matrix R K R of a variable and, where the regression was chosen, R²."""
-
-    gram: Floats
-    square: Floats | None = None
-
-
-class Regression:
-    """Residual Gram matrices given conditioning sets; what depends on the set only is kept for the latest one.
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """Choose kernel and ridge for each variable by the exact leave-one-out error of the regression of its features.
 
     Parameters
     ----------
-    grams : GramFactory
-        Builder of Gram matrices.
-    ridge : float or "loo"
-        Ridge where it is not learned.
+    ridges : tuple of float, default from 1e-4 to 100 in half decades
+        Ridges to choose from.
+    max_rank : int or None, default=None
+        Largest rank of a kernel on the conditioning set; None for 150 + n / 20, at most 600. Any smoother may be chosen from, those of
+        truncated kernels too.
+    tolerance : float, default=1e-5
+        Tolerance of the factors of these kernels.
+    max_share : float, default=0.5
+        Largest effective degrees of freedom of a regression, as a share of the rows.
+
+    Examples
+    --------
+    >>> from causalkit.independence import KCI, LeaveOneOut
+    >>> KCI(regression=LeaveOneOut(ridges=(0.01, 1.0))).regression.ridges
+    (0.01, 1.0)
     """
 
-    def __init__(self, grams: GramFactory, ridge: Ridge) -> None:
-        self.grams = grams
-        self.ridge = ridge
-        self._maker: Floats | None = None
-        self._spectra: list[tuple[Floats, Floats]] = []
+    ridges: tuple[float, ...] = RIDGES
+    max_rank: int | None = None
+    tolerance: float = 1e-5
+    max_share: float = 0.5
 
-    def forget(self) -> None:
-        """Drop what was kept for another conditioning set."""
-        self._maker = None
-        self._spectra = []
+    def makers(self, z: Block, features: Sequence[Array], work: Workspace) -> list[ResidualMaker]:
+        """Return one residual maker for each variable's features; equal ones are the same object.
 
-    def residual(self, gram: Floats, z: Block, *, first: bool) -> Residual:
-        """Return R K R for the centred Gram matrix of a variable; R depends on z, and on the variable where it is chosen."""
-        numbers, _ = self.grams.split(z)
-        if self.grams.width == "learned" and numbers:
-            maker = self._learned_maker(z, gram, first)
-        elif self.ridge == "loo":
-            smoother = self._chosen_smoother(gram, z)
-            # Means of groups of labels need no correction: the level holds without it, and power would be lost.
-            square = smoother.residual_square() if numbers else None
-            return Residual(smoother.residual_gram(gram), square)
-        else:
-            maker = self._fixed_maker(z, self.ridge)
-        return Residual(np.asarray(maker @ gram @ maker))
+        Parameters
+        ----------
+        z : tuple of int
+            The conditioning set.
+        features : sequence of Array of shape (n, r)
+            Centred features of each variable, by decreasing importance.
+        work : Workspace
+            Data and array library.
 
-    def _fixed_maker(self, z: Block, ridge: float) -> Floats:
-        if self._maker is None:
-            self._maker = residual_maker(center_gram(self.grams.conditioning(z)), ridge)
-        return self._maker
-
-    # -- chosen by leave-one-out ---------------------------------------------------------------------------------------------
-
-    def _chosen_smoother(self, gram: Floats, z: Block) -> Smoother:
-        """Return the smoother of z with the least leave-one-out error for a variable, over widths and ridges."""
-        if not self._spectra:
-            self._spectra = [thin_eigen(center_gram(gram)) for gram in self.grams.conditioning_candidates(z)]
-        features = kernel_features(gram)
-        smoothers = [Smoother(basis, s / (s + ridge)) for basis, s in self._spectra for ridge in RIDGES]
-        usable = [
-            smoother for smoother in smoothers if smoother.degrees_of_freedom < MAX_SHARE * self.grams.n
+        Returns
+        -------
+        list of ResidualMaker
+            One per variable.
+        """
+        n = work.kernels.n
+        rank = min(self.max_rank or min(600, 150 + n // 20), max(2, n // 2))
+        spectra = [
+            principal_factor(work.factor(kernel, self.tolerance, rank), work.backend)
+            for kernel in work.kernels.conditioning_candidates(z)
         ]
-        return min(usable, key=lambda smoother: smoother.leave_one_out(features))
+        leading = [self._leading(f, work.backend) for f in features]
+        errors = leave_one_out_errors(
+            spectra, self.ridges, leading, work.backend, max_degrees=self.max_share * n
+        )
+        best = [np.unravel_index(e.argmin(), e.shape) for e in errors]
+        choices = [(int(k), int(c)) for k, c in best]
+        made = {(k, c): self._smoother(*spectra[k], self.ridges[c]) for k, c in set(choices)}
+        return [made[choice] for choice in choices]
 
-    # -- learned by marginal likelihood ----------------------------------------------------------------------------------------
+    @staticmethod
+    def _smoother(basis: Array, values: Array, ridge: float) -> Smoother:
+        return Smoother(basis, values / (values + ridge))
 
-    def _learned_maker(self, z: Block, gram: Floats, first: bool) -> Floats:
-        """Learn widths, signal and noise; the learned kernel is not centred, as in the original."""
-        numbers, labels = self.grams.split(z)
-        inputs, n = self.grams.values[:, list(numbers)], self.grams.n
-        factor = Delta(self.grams.shared)(self.grams.values[:, list(labels)]) if labels else 1.0
-        targets = principal_targets(gram, min(400, n // 4) if first else min(200, n // 5))
-        scale = self.grams.conditional_width(numbers, len(z))
-        start = np.array([scale] * len(numbers) + [1.0, np.sqrt(0.1)])
-        fit = fit_gaussian_process(inputs, targets, start, factor=factor)
-        kernel = Gaussian(tuple(fit.length_scales), fit.signal**2)(inputs) * factor
-        return residual_maker(kernel, fit.noise**2)
+    @staticmethod
+    def _leading(features: Array, backend: Backend) -> Array:
+        """Return the features that matter for the choice: those with a share of the variance."""
+        variances = backend.to_numpy(
+            backend.xp.sum(features[:, : min(MAX_FEATURES, features.shape[1])] ** 2, axis=0)
+        )
+        return features[:, : int(np.count_nonzero(variances > FEATURE_CUT * variances.max(initial=0.0)))]
 
 
-def inflation(first: Residual, second: Residual, joining: Floats | float) -> float:
-    r"""Return by how much regression inflates the statistic over the mean of its null law.
+@dataclass(frozen=True)
+class FixedRidge:
+    """Kernel ridge regression with one kernel and one ridge for everything, as the paper has it.
 
-    The residuals of two independent white noises have covariances :math:`R_X^2` and :math:`R_Y^2`. The statistic sums products of
-    residuals over all pairs of rows, with expectation :math:`\sum_{st} (R_X^2)_{st} (R_Y^2)_{st} k_{st}`; the null law takes residuals
-    of different rows for uncorrelated and has the sum over s = t only. The ratio is near 1 for a regression with few degrees of freedom,
-    and 1.2 for one that follows twelve cycles in three hundred rows, where the difference decides about the level of the test.
+    Parameters
+    ----------
+    ridge : float, default=1e-3
+        The ridge ε, not scaled by the number of rows.
+
+    Examples
+    --------
+    >>> from causalkit.independence import KCI, FixedRidge
+    >>> KCI(regression=FixedRidge(1e-3), form="joined").form
+    'joined'
     """
-    if first.square is None or second.square is None:
-        return 1.0
-    product = first.square * second.square
-    return float(np.sum(product * joining) / np.trace(product))
+
+    ridge: float = 1e-3
+
+    def __post_init__(self) -> None:
+        check_between("ridge", self.ridge, 0, np.inf)
+
+    def makers(self, z: Block, features: Sequence[Array], work: Workspace) -> list[ResidualMaker]:
+        """Return one residual maker for each variable's features; equal ones are the same object.
+
+        Parameters
+        ----------
+        z : tuple of int
+            The conditioning set.
+        features : sequence of Array of shape (n, r)
+            Centred features of each variable, by decreasing importance.
+        work : Workspace
+            Data and array library.
+
+        Returns
+        -------
+        list of ResidualMaker
+            One per variable.
+        """
+        maker = ridge_maker(work.kernels.conditioning(z), self.ridge, work, centered=True)
+        return [maker] * len(features)
+
+
+@dataclass(frozen=True)
+class GaussianProcess:
+    """Widths on the numbers in Z, signal and noise learned for each variable by Gaussian-process marginal likelihood.
+
+    Ten to a hundred times the cost of the others. With labels only in Z there is nothing to learn, and the ridge is fixed.
+
+    Parameters
+    ----------
+    ridge : float, default=1e-3
+        Ridge where Z has labels only.
+
+    Examples
+    --------
+    >>> from causalkit.independence import GaussianProcess
+    >>> GaussianProcess()
+    GaussianProcess(ridge=0.001)
+    """
+
+    ridge: float = 1e-3
+
+    def makers(self, z: Block, features: Sequence[Array], work: Workspace) -> list[ResidualMaker]:
+        """Return one residual maker for each variable's features; equal ones are the same object.
+
+        Parameters
+        ----------
+        z : tuple of int
+            The conditioning set.
+        features : sequence of Array of shape (n, r)
+            Centred features of each variable, by decreasing importance.
+        work : Workspace
+            Data and array library.
+
+        Returns
+        -------
+        list of ResidualMaker
+            One per variable.
+        """
+        if not work.kernels.split(z)[0]:
+            return FixedRidge(self.ridge).makers(z, features, work)
+        return [self._learned(z, f, work) for f in features]
+
+    def _learned(self, z: Block, features: Array, work: Workspace) -> ResidualMaker:
+        """Learn from the leading features, the first scaled to mean square 4; the learned kernel is not centred, as in the original."""
+        kernels, (numbers, labels) = work.kernels, work.kernels.split(z)
+        inputs, fixed = kernels.values[:, list(numbers)], Delta(kernels.shared)
+        factor: Any = fixed(kernels.values[:, list(labels)]) if labels else 1.0
+        start = [kernels.conditional_width(numbers, len(z))] * len(numbers) + [1.0, np.sqrt(0.1)]
+        fit = fit_gaussian_process(inputs, self._targets(features, work), np.array(start), factor=factor)
+        scales = tuple(float(scale) for scale in fit.length_scales)
+        learned: Kernel = On(numbers, Gaussian(scales, fit.signal**2))
+        if labels:
+            learned = Product((learned, On(labels, fixed)))
+        return ridge_maker(learned, fit.noise**2, work, centered=False)
+
+    @staticmethod
+    def _targets(features: Array, work: Workspace) -> Any:
+        host = work.backend.to_numpy(features)[:, : min(400, work.kernels.n // 4)]
+        variances = (host**2).sum(axis=0)
+        kept = host[:, variances > 1e-5 * variances[0]]
+        return 2 * np.sqrt(work.kernels.n / variances[0]) * kept
+
+
+def ridge_maker(kernel: Kernel, ridge: float, work: Workspace, *, centered: bool) -> ResidualMaker:
+    """Return the residual maker of a kernel: by Woodbury's identity while its rank is small beside n, else by n x n."""
+    n, backend = work.kernels.n, work.backend
+    scale = float(work.backend.to_numpy(kernel.diagonal(work.points)).max())
+    small = max(2, n // 3)
+    factor = work.factor(kernel, min(work.low_rank.tolerance, 1e-5 * ridge) * scale, small)
+    if factor.shape[0] < small or work.low_rank.max_rank is not None:
+        if centered:
+            factor = factor - backend.xp.mean(factor, axis=1, keepdims=True)
+        return Woodbury.of(factor, ridge, backend)
+    work.budget.require(
+        24 * n * n,
+        what=f"a regression on a conditioning set of full rank, n={n}, float64",
+        advice="use regression='loo', or factorization=LowRank(max_rank=...), or raise memory_limit",
+    )
+    gram = kernel(work.points)
+    if centered:
+        means = backend.xp.mean(gram, axis=0)
+        gram = gram - means[None, :] - means[:, None] + backend.xp.mean(means)
+    return DenseMaker.of(gram, ridge, backend)
+
+
+REGRESSIONS: dict[str, Regression] = {"loo": LeaveOneOut(), "gaussian_process": GaussianProcess()}
+Strategy: TypeAlias = float | str | Regression
+
+
+def get_regression(regression: Strategy) -> Regression:
+    """Return the regression of a short name: ``"loo"``, ``"gaussian_process"``, or a number for a fixed ridge."""
+    if isinstance(regression, str):
+        if regression not in REGRESSIONS:
+            allowed = ", ".join(map(repr, REGRESSIONS))
+            raise ParameterError(
+                f"regression is {regression!r}; allowed are {allowed}, a number (the ridge) or a Regression"
+            )
+        return REGRESSIONS[regression]
+    if isinstance(regression, Regression) and not isinstance(regression, type):
+        return regression
+    return FixedRidge(check_between("regression (the ridge, where it is a number)", regression, 0, np.inf))

@@ -25,6 +25,9 @@ class TestResult:
         Degrees of freedom of a chi-square law.
     shape, scale : float or None
         Parameters of a gamma law that approximates the null distribution.
+    effect_size : float or None
+        Kernel tests: alignment of the two (residual) kernels beyond what independence gives, from about 0 to 1. Unlike the p-value it
+        does not shrink as rows are added.
     note : str
         Why the test was decided without its statistic, where it was; empty otherwise.
 
@@ -46,6 +49,7 @@ class TestResult:
     dof: float | None = None
     shape: float | None = None
     scale: float | None = None
+    effect_size: float | None = None
     note: str = ""
 
 

@@ -577,7 +577,7 @@ def test_fewer_false_edges_than_with_numbered_labels():
     frame = pd.DataFrame({"x": x, "y": y, "site": domain})
     right = CDNOD(column_types={"site": "categorical"}, n_components=0).fit(frame, context="site")
     assert not right.graph_.has_edge("x", "y")
-    wrong = CDNOD(ci_test=KCI(ridge=1e-3), column_types={"site": "ordinal"}, n_components=0).fit(
+    wrong = CDNOD(ci_test=KCI(regression=1e-3), column_types={"site": "ordinal"}, n_components=0).fit(
         frame, context="site"
     )
     assert wrong.graph_.has_edge("x", "y")

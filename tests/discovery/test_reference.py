@@ -190,11 +190,12 @@ def replay(case, test):
     time_last = z is not None and test["given"][-1] == n_nodes and case["c_index"].startswith("time")
     types = None if z is None else ["continuous"] * (z.shape[1] - 1) + ["time" if time_last else "continuous"]
     options = {
-        "ridge": 1e-3,
-        "symmetric": False,
+        "regression": 1e-3,
+        "form": "joined",
+        "factorization": "exact",
         "shared": 0.0,
         "z_types": types,
-        "null": Spectral(1e-5 if test["given"] else 1e-6),
+        "null": Spectral(leading=None, cut=1e-5 if test["given"] else 1e-6),
     }
     x, y = columns_of(case, test["i"]), columns_of(case, test["j"])
     return kci_test(x, y, z, width=width, time_width=case["widthT_arg"] or 0.1, **options), n
@@ -235,7 +236,7 @@ def test_runs_without_borderline_tests_give_the_same_graph_before_phase_three(ca
     from causalkit.independence import KCI
 
     kind = "time" if case["c_index"].startswith("time") else "ordinal"
-    test = KCI(ridge=1e-3, symmetric=False, shared=0.0, null=Spectral(1e-5))
+    test = KCI(regression=1e-3, form="joined", shared=0.0, null=Spectral(leading=None), factorization="exact")
     model = CDNOD(
         ci_test=test,
         alpha=case["alpha"],

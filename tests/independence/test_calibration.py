@@ -123,7 +123,7 @@ class TestGivenTime:
 
     def test_time_as_an_ordinary_number_fails(self):
         """The control: the fixed width and ridge of the original code cannot follow six cycles."""
-        fixed = {"ridge": 1e-3, "width": "empirical"}
+        fixed = {"regression": 1e-3, "width": "empirical"}
         assert rejections(by_time(6, 300), 60, **fixed) > 0.4
         assert rejections(by_time(6, 300), 60, **TIME) <= upper(60)
 
@@ -164,7 +164,7 @@ class TestGivenNumbers:
 
     def test_a_fixed_ridge_fails_on_many_columns(self):
         """The control: five conditioning columns, 300 rows, the ridge of the original code."""
-        assert rejections(given_numbers(300, 5, only_first=True), 80, ridge=1e-3) > 0.15
+        assert rejections(given_numbers(300, 5, only_first=True), 80, regression=1e-3) > 0.15
         assert rejections(given_numbers(300, 5, only_first=True), 80) <= upper(80)
 
     @pytest.mark.slow

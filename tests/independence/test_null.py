@@ -10,14 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from causalkit.independence import Permutation, Spectral, center_gram
-from causalkit.independence._null import (
+from causalkit.gpu import get_backend
+from causalkit.gpu._cholesky import principal_factor
+from causalkit.gpu._ridge import Smoother, leave_one_out_errors
+from causalkit.independence import (
+    KCI,
+    Delta,
+    Gamma,
+    Gaussian,
+    HallBuckleyEagleson,
+    Permutation,
+    Spectral,
+    center_gram,
+)
+from causalkit.independence._residuals import PairBatch, Side
+from causalkit.independence._tails import (
     chi_square_tail,
     gamma_tail,
     log_gammaincc,
-    spectral_weights,
     weighted_chi_square_tail,
 )
+from tests.independence.dense import conditional, factor, pair, unconditional
+
+NUMPY = get_backend("numpy")
 
 
 @pytest.mark.parametrize("q", [1e-6, 0.01, 0.5, 1, 3, 10, 40, 200, 1000])
@@ -87,48 +102,117 @@ def explicit_products(a, b):
     return (fa[:, :, None] * fb[:, None, :]).reshape(len(a), -1)
 
 
+def two_grams(n=60, seed=1):
+    rng = np.random.default_rng(seed)
+    return [center_gram(m @ m.T) for m in rng.normal(size=(2, n, 4))]
+
+
 def test_elementwise_product_is_the_gram_matrix_of_eigenvector_products():
-    rng = np.random.default_rng(1)
-    a, b = (center_gram(m @ m.T) for m in rng.normal(size=(2, 25, 4)))
+    a, b = two_grams()
     u = explicit_products(a, b)
-    np.testing.assert_allclose(u @ u.T, a * b, atol=1e-10)
-    weights = np.linalg.eigvalsh(u.T @ u)[::-1]
-    found = spectral_weights(a, b, 1e-9)
-    np.testing.assert_allclose(found, weights[: len(found)], rtol=1e-8)
+    batch = pair(a, b, conditional=True)
+    np.testing.assert_allclose(batch.product(0), u @ u.T, atol=1e-10)
+    np.testing.assert_allclose(
+        batch.leading_eigenvalues(0, 5), np.linalg.eigvalsh(u.T @ u)[::-1][:5], rtol=1e-9
+    )
+    assert batch.third_cumulant(0) == pytest.approx(8 * np.sum(np.linalg.eigvalsh(u @ u.T) ** 3))
+
+
+@pytest.mark.parametrize("has_set", [False, True])
+def test_moments_are_those_of_the_formulas(has_set):
+    a, b = two_grams()
+    n, found = len(a), pair(a, b, conditional=has_set).moments
+    expected = (
+        (np.trace(a * b), 2 * np.sum((a * b) ** 2))
+        if has_set
+        else (np.trace(a) * np.trace(b) / n, 2 * np.sum(a**2) * np.sum(b**2) / n**2)
+    )
+    assert found.statistic[0] == pytest.approx(np.sum(a * b), rel=1e-12)
+    assert (found.mean[0], found.variance[0]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_effect_size_is_one_for_equal_kernels_and_small_for_independent_ones():
+    a, b = two_grams(200)
+    assert conditional(Gamma(), a, a).effect_size == pytest.approx(1.0)
+    assert abs(conditional(Gamma(), a, b).effect_size) < 0.05
+
+
+class TestAccuracyOfLaws:
+    """All eigenvalues by numerical inversion are exact; every other law is measured against them, in the tail too."""
+
+    rng = np.random.default_rng(5)
+    a, b = (center_gram(np.exp(-0.5 * ((x[:, None] - x) / 0.6) ** 2)) for x in rng.normal(size=(2, 150)))
+
+    def laws(self, quantile):
+        """Return the exact p-value at a quantile of the null and those of other laws."""
+        batch = pair(self.a, self.b, conditional=True)
+        weights = np.linalg.eigvalsh(batch.product(0))
+        sample = self.rng.chisquare(1, size=(20_000, 150)) @ np.maximum(weights, 0)
+        q = float(np.quantile(sample, quantile))
+        batch.__dict__["moments"] = type(batch.moments)(np.array([q]), *self.rest(batch))
+        return [
+            law.results(batch)[0].p_value
+            for law in (Spectral(leading=None, cut=0.0), Spectral(), HallBuckleyEagleson(), Gamma())
+        ]
+
+    @staticmethod
+    def rest(batch):
+        return batch.moments.mean, batch.moments.variance, batch.moments.effect
+
+    @pytest.mark.parametrize("quantile", [0.3, 0.9, 0.95, 0.99, 0.999])
+    def test_leading_eigenvalues_are_nearly_exact(self, quantile):
+        exact, leading, _, gamma = self.laws(quantile)
+        assert leading == pytest.approx(exact, rel=0.02)
+        assert gamma == pytest.approx(exact, abs=0.05)
+
+    def test_three_cumulants_are_better_than_two_in_the_tail(self):
+        exact, _, three, two = self.laws(0.999)
+        assert abs(math.log(three / exact)) < 0.5 * abs(math.log(two / exact))
 
 
 def test_permutation_within_groups_moves_nothing_across_them():
-    groups = np.array([0, 1, 0, 1, 2, 0])
-    a = b = (groups[:, None] == groups[None, :]).astype(float)
-    result = Permutation(50).within(a, b, groups, np.random.default_rng(0))
-    assert result.p_value == 1.0
+    groups = np.array([0.0, 1, 0, 1, 2, 0] * 10)
+    rows = np.column_stack([groups, groups + 1, groups])
+    test = KCI(null=Permutation(50), column_types=["continuous", "continuous", "categorical"]).fit(rows)
+    side = Side(((0,), (1,)), (factor(Delta()(rows[:, :1])),) * 2)
+    batch = PairBatch(side, side, ((0, 1),), (2,), False, test._work, 0)
+    assert Permutation(50).results(batch)[0].p_value == 1.0
 
 
 def test_spectral_and_gamma_agree_near_five_percent():
     rng = np.random.default_rng(2)
     a, b = (center_gram(np.exp(-0.5 * (x[:, None] - x) ** 2)) for x in rng.normal(size=(2, 100)))
-    exact = Spectral().unconditional(a, b)
-    assert exact.p_value == pytest.approx(gamma_tail(exact.statistic, *moments(a, b))[0], abs=0.03)
+    exact = unconditional(Spectral(leading=None), a, b)
+    assert unconditional(Spectral(), a, b).p_value == pytest.approx(exact.p_value, abs=2e-3)
+    assert unconditional(Gamma(), a, b).p_value == pytest.approx(exact.p_value, abs=0.03)
+    assert unconditional(HallBuckleyEagleson(), a, b).p_value == pytest.approx(exact.p_value, abs=0.03)
 
 
-def moments(a, b):
-    n = len(a)
-    return np.trace(a) * np.trace(b) / n, 2 * np.sum(a**2) * np.sum(b**2) / n**2
+@pytest.mark.parametrize("dof", [0.7, 2.0, 11.3])
+def test_degrees_of_freedom_need_not_be_whole(dof):
+    for q in (0.2, 3.0, 30.0):
+        p, _ = weighted_chi_square_tail(2 * q, np.array([2.0]), np.array([dof]))
+        assert p == pytest.approx(stats.chi2.sf(q, dof), rel=1e-8, abs=1e-12)
+
+
+def spectrum(gram):
+    """Return eigenvectors and eigenvalues of a centred Gram matrix, as the regression does."""
+    return principal_factor(factor(gram).T, NUMPY)
 
 
 def test_inflation_is_the_ratio_of_the_means_of_statistic_and_null():
     """White noise on both sides of a regression with many degrees of freedom: simulate both means."""
-    from causalkit.independence import Gaussian
-    from causalkit.independence._regression import Residual, Smoother, inflation, thin_eigen
-
     n, draws = 60, 20_000
-    basis, values = thin_eigen(center_gram(Gaussian(0.05)(np.linspace(0, 1, n)[:, None])))
+    basis, values = spectrum(Gaussian(0.05)(np.linspace(0, 1, n)[:, None]))
     smoother = Smoother(basis, values / (values + 0.1))
     maker = np.eye(n) - 1 / n - (basis * smoother.shrink) @ basis.T
-    np.testing.assert_allclose(smoother.residual_square(), maker @ maker, atol=1e-10)
+    complement = smoother.complement(NUMPY)
+    np.testing.assert_allclose(np.eye(n) - complement @ complement.T, maker @ maker, atol=1e-8)
     x, y = maker @ np.random.default_rng(0).normal(size=(2, n, draws))
     statistic, null_mean = np.sum(x * y, axis=0) ** 2, np.sum(x**2 * y**2, axis=0)
-    expected = inflation(*[Residual(maker, maker @ maker)] * 2, 1.0)
+    side = Side(((0,), (1,)), (basis, basis), (smoother, smoother))
+    work = KCI().fit(np.random.default_rng(0).normal(size=(n, 3)))._work
+    expected = PairBatch(side, side, ((0, 1),), (2,), False, work, 0).inflation[0]
     assert expected > 1.1
     error = np.std(statistic) / np.sqrt(draws) / null_mean.mean()
     assert abs(statistic.mean() / null_mean.mean() - expected) < 4 * error
@@ -136,17 +220,14 @@ def test_inflation_is_the_ratio_of_the_means_of_statistic_and_null():
 
 def test_leave_one_out_is_exact():
     """The shortcut equals refitting ridge regression with a free mean without each row in turn."""
-    from causalkit.independence._regression import Smoother, thin_eigen
-
     n, ridge = 25, 0.7
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(n, 3)), rng.normal(size=(n, 2))
-    basis, values = thin_eigen(center_gram(x @ x.T))
-    found = Smoother(basis, values / (values + ridge)).leave_one_out(y - y.mean(0))
+    errors = leave_one_out_errors([spectrum(x @ x.T)], [ridge], [y - y.mean(0)], NUMPY, max_degrees=n)
     expected = 0.0
     for i in range(n):
         a, b = np.delete(x, i, 0), np.delete(y, i, 0)
         ac = a - a.mean(0)
         slope = np.linalg.solve(ac.T @ ac + ridge * np.eye(3), ac.T @ (b - b.mean(0)))
         expected += np.sum((y[i] - b.mean(0) - (x[i] - a.mean(0)) @ slope) ** 2)
-    assert found == pytest.approx(expected, rel=1e-8)
+    assert errors.item() == pytest.approx(expected, rel=1e-8)

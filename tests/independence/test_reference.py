@@ -9,8 +9,8 @@ import pytest
 
 from causalkit.independence import KCI, Delta, Gamma, Gaussian, Spectral, center_gram, kci_test
 from causalkit.independence._gaussian_process import fit_gaussian_process, principal_targets
-from causalkit.independence._regression import residual_maker
 from tests.conftest import SHARED
+from tests.independence.dense import conditional, residual_maker
 
 FOLDER = SHARED / "reference" / "cdnod"
 
@@ -42,10 +42,10 @@ def test_unconditional(case):
     x, y = columns(A_ARRAYS, case, "xy")
     expected = case["result"]
     width = "empirical" if case["width_arg"] == 0 else case["width_arg"]
-    gamma = kci_test(x, y, width=width)
+    gamma = kci_test(x, y, width=width, factorization="exact")
     assert gamma.statistic == pytest.approx(expected["statistic"], rel=1e-9)
     assert gamma.p_value == pytest.approx(expected["p_gamma"], abs=1e-7)
-    spectral = kci_test(x, y, width=width, null=Spectral(1e-6))
+    spectral = kci_test(x, y, width=width, null=Spectral(leading=None, cut=1e-6), factorization="exact")
     assert spectral.p_value == pytest.approx(expected["p_exact"], abs=1e-7)
 
 
@@ -58,8 +58,9 @@ def test_conditional_with_fixed_widths(case, swapped):
         x, y = y, x
     options = {
         "width": expected["kernel_width_used"],
-        "ridge": 1e-3,
-        "symmetric": False,
+        "regression": 1e-3,
+        "form": "joined",
+        "factorization": "exact",
         "z_types": z_types(case, z.shape[1]),
         "shared": 0.0,
         "time_width": 0.1,
@@ -67,7 +68,7 @@ def test_conditional_with_fixed_widths(case, swapped):
     gamma = kci_test(x, y, z, null=Gamma(cut=1e-5), **options)
     assert gamma.statistic == pytest.approx(expected["statistic"], rel=1e-7)
     assert gamma.p_value == pytest.approx(expected["p_gamma"], abs=1e-7)
-    spectral = kci_test(x, y, z, null=Spectral(cut=1e-5), **options)
+    spectral = kci_test(x, y, z, null=Spectral(leading=None), **options)
     assert spectral.p_value == pytest.approx(expected["p_exact"], abs=1e-7)
 
 
@@ -94,10 +95,10 @@ def test_conditional_with_the_recorded_hyperparameters(case):
     first, second, z = grams(case, expected)
     rx, ry = (learned_maker(z, expected["gp"][side]["log_theta"]) for side in "xy")
     a, b = rx @ first @ rx, ry @ second @ ry
-    result = Gamma(cut=1e-5).conditional(a, b)
+    result = conditional(Gamma(cut=1e-5), a, b)
     assert result.statistic == pytest.approx(expected["statistic"], rel=1e-7)
     assert result.p_value == pytest.approx(expected["p_gamma"], abs=1e-7)
-    assert Spectral(1e-5).conditional(a, b).p_value == pytest.approx(expected["p_exact"], abs=1e-7)
+    assert conditional(Spectral(leading=None), a, b).p_value == pytest.approx(expected["p_exact"], abs=1e-7)
 
 
 @pytest.mark.parametrize("case", B, ids=lambda c: c["id"])
@@ -120,7 +121,7 @@ def test_marginal_likelihood_is_minimised_at_least_as_well(case):
 def test_conditional_with_learned_widths(case):
     x, y, z = columns(B_ARRAYS, case, "xyz")
     expected = case["results"]["t_gp"]
-    result = kci_test(x, y, z, symmetric=False, null=Gamma(cut=1e-5), width="learned")
+    result = kci_test(x, y, z, form="joined", null=Gamma(cut=1e-5), regression="gaussian_process")
     assert result.statistic == pytest.approx(expected["statistic"], rel=1e-3)
     assert result.p_value == pytest.approx(expected["p_gamma"], abs=1e-3)
 
@@ -138,7 +139,7 @@ def test_agreement_with_causal_learn(n, n_z):
     data = np.column_stack([x, y, z])
     width = {150: 1.2, 300: 0.7}[n] if n_z else {150: 0.8, 300: 0.5}[n]
     theirs = CIT(data, "kci", approx=True)(0, 1, list(range(2, 2 + n_z)))
-    ours = KCI(width=width, ridge=1e-3, symmetric=False).fit(data)(0, 1, tuple(range(2, 2 + n_z)))
+    ours = KCI(width=width, regression=1e-3, form="joined").fit(data)(0, 1, tuple(range(2, 2 + n_z)))
     assert ours.p_value == pytest.approx(theirs, abs=2.5e-4)
 
 

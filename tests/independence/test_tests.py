@@ -43,7 +43,7 @@ DATA = np.column_stack([X, Y, Z, RNG.normal(size=N)])
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"ridge": 1e-3}, {"width": "median"}, {"null": "spectral"}, {"width": 0.7}]
+    "options", [{}, {"regression": 1e-3}, {"width": "median"}, {"null": "spectral"}, {"width": 0.7}]
 )
 @pytest.mark.parametrize("z", [None, Z, np.column_stack([Z, DATA[:, 3]])])
 class TestSymmetryAndScale:
@@ -65,7 +65,7 @@ class TestSymmetryAndScale:
 
 
 def test_the_original_form_depends_on_which_variable_is_called_x():
-    options = {"symmetric": False, "ridge": 1e-3}
+    options = {"form": "joined", "regression": 1e-3}
     assert kci_test(X, Y, Z, **options).p_value != pytest.approx(
         kci_test(Y, X, Z, **options).p_value, rel=1e-6
     )
@@ -98,7 +98,7 @@ def test_numbered_domains_are_labels_where_declared():
 
 def test_residual_maker_of_a_domain_is_the_removal_of_group_means():
     """With a vanishing ridge and a delta kernel the residuals are deviations from the means of the domains."""
-    from causalkit.independence._regression import residual_maker
+    from tests.independence.dense import residual_maker
 
     codes = np.repeat([0.0, 1.0, 2.0], [5, 9, 16])[:, None]
     maker = residual_maker(Delta()(codes), 1e-6)
@@ -108,7 +108,7 @@ def test_residual_maker_of_a_domain_is_the_removal_of_group_means():
 
 
 def test_a_huge_ridge_regresses_nothing_out():
-    from causalkit.independence._regression import residual_maker
+    from tests.independence.dense import residual_maker
 
     gram = Gaussian(0.5)(Z[:, None])
     np.testing.assert_allclose(residual_maker(gram, 1e12), np.eye(N), atol=1e-9)
@@ -149,7 +149,9 @@ def test_permutation_law_is_exact_given_labels_and_refuses_numbers():
 
 
 def test_learned_widths_and_labels_together():
-    mixed = KCI(width="learned", column_types=["continuous", "continuous", "continuous", "categorical"])
+    mixed = KCI(
+        regression="gaussian_process", column_types=["continuous", "continuous", "continuous", "categorical"]
+    )
     codes = np.unique(DOMAIN, return_inverse=True)[1]
     result = mixed.fit(np.column_stack([X, Y, Z, codes]))(0, 1, (2, 3))
     assert 0 < result.p_value <= 1
@@ -324,8 +326,8 @@ class TestInput:
             {"null": Permutation},
             {"width": 0},
             {"width": "huge"},
-            {"ridge": -1},
-            {"ridge": "big"},
+            {"regression": -1},
+            {"regression": "big"},
             {"null": "normal"},
             {"shared": 1.0},
             {"time_width": 0},

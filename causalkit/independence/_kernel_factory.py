@@ -1,4 +1,4 @@
-"""Gram matrices of the columns of a table, by column type, with the widths of the kernel conditional independence test.
+"""Kernels for the columns of a table, by column type, with the widths of the kernel conditional independence test.
 
 Numbers get a Gaussian kernel on standardised values, labels a delta kernel. Inside a conditioning set that also holds
 numbers, a context (labels or time) enters as ``shared + (1 - shared) k_C``: part of the regression is common to all contexts
@@ -16,9 +16,9 @@ import numpy as np
 from scipy.spatial.distance import pdist
 
 from causalkit._validation import Floats, Table
-from causalkit.independence._kernels import Delta, Gaussian
+from causalkit.independence._kernels import Delta, Gaussian, Kernel, Mean, On, Product, Shared
 
-Width: TypeAlias = float | Literal["empirical", "median", "learned"]
+Width: TypeAlias = float | Literal["empirical", "median"]
 Block: TypeAlias = tuple[int, ...]
 
 MEDIAN_ROWS = 1000
@@ -28,8 +28,8 @@ TIME_WIDTHS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 @dataclass(frozen=True)
-class GramFactory:
-    """Builds the Gram matrices of one table.
+class KernelFactory:
+    """Chooses the kernels of one table.
 
     Parameters
     ----------
@@ -37,6 +37,8 @@ class GramFactory:
         Standardised numbers; codes for labels.
     types : tuple of str
         Column types.
+    names : tuple of str
+        Column names.
     width : float or str
         Width of Gaussian kernels; see `causalkit.independence.KCI`.
     time_width : float
@@ -47,17 +49,17 @@ class GramFactory:
 
     values: Floats
     types: tuple[str, ...]
+    names: tuple[str, ...]
     width: Width
     time_width: float
     shared: float
 
     @classmethod
-    def of(cls, table: Table, width: Width, time_width: float, shared: float) -> GramFactory:
+    def of(cls, table: Table, width: Width, time_width: float, shared: float) -> KernelFactory:
         """Standardise the numbers of a table; codes of labels stay as they are."""
         labels = np.array([kind == "categorical" for kind in table.types])
-        return cls(
-            np.where(labels, table.values, table.standardized()), table.types, width, time_width, shared
-        )
+        values = np.where(labels, table.values, table.standardized())
+        return cls(values, table.types, table.names, width, time_width, shared)
 
     # -- widths ------------------------------------------------------------------------------------------------------------
 
@@ -94,61 +96,51 @@ class GramFactory:
         positive = distances[distances > 0]
         return float(np.median(positive)) if positive.size else 1.0
 
-    # -- matrices ------------------------------------------------------------------------------------------------------------
+    # -- kernels ---------------------------------------------------------------------------------------------------------------
 
     def split(self, block: Sequence[int]) -> tuple[Block, Block]:
         """Split columns into numbers (with time) and labels."""
         numbers = tuple(k for k in block if self.types[k] != "categorical")
         return numbers, tuple(k for k in block if self.types[k] == "categorical")
 
-    def gram(self, block: Block, width: float) -> Floats:
-        """Return the Gram matrix of one or several columns taken together as one variable."""
+    def kernel(self, block: Block, width: float) -> Kernel:
+        """Return the kernel of one or several columns taken together as one variable."""
         numbers, labels = self.split(block)
-        out = np.ones((self.n, self.n))
-        if numbers:
-            out = Gaussian(width)(self.values[:, list(numbers)])
-        return out * Delta()(self.values[:, list(labels)]) if labels else out
+        return _product([*_on(numbers, Gaussian(width)), *_on(labels, Delta())])
 
-    def joining(self, given: Block, width: float) -> Floats:
-        """Return the kernel of z / 2, which joins the conditioning set to a variable at half weight."""
+    def joining(self, given: Block, width: float | None = None) -> Kernel:
+        """Return the kernel of z / 2, which joins the conditioning set to a variable at half weight; the width is that of z by default."""
+        width = self.conditional_width(given, len(given)) if width is None else width
         numbers, labels = self.split(given)
-        out = np.ones((self.n, self.n))
-        if numbers:
-            out = Gaussian(2 * width)(self.values[:, list(numbers)])
-        return out * Delta(0.5)(self.values[:, list(labels)]) if labels else out
+        return _product([*_on(numbers, Gaussian(2 * width)), *_on(labels, Delta(0.5))])
 
-    def conditioning(self, given: Block) -> Floats:
-        """Return the Gram matrix of a conditioning set, for the regression on it."""
+    def conditioning(self, given: Block) -> Kernel:
+        """Return the kernel of a conditioning set, for the regression on it."""
         plain, time, labels = self._kinds(given)
-        base = None
-        if plain:
-            base = Gaussian(self.conditional_width(plain, len(plain)))(self.values[:, list(plain)])
-        return self._combine(base, self._context(time, labels, self.time_width))
+        base = list(_on(plain, Gaussian(self.conditional_width(plain, len(plain)))) if plain else ())
+        return self._with_context(base, time, labels, self.time_width)
 
-    def conditioning_candidates(self, given: Block) -> Iterator[Floats]:
-        """Yield the Gram matrices of a conditioning set for a range of widths, to choose from."""
+    def conditioning_candidates(self, given: Block) -> Iterator[Kernel]:
+        """Yield the kernels of a conditioning set for a range of widths, to choose from."""
         plain, time, labels = self._kinds(given)
-        bases = list(self._number_candidates(plain)) if plain else [None]
         for time_width in TIME_WIDTHS if time else (1.0,):
-            context = self._context(time, labels, time_width)
-            for base in bases:
-                yield self._combine(base, context)
+            for base in self._number_candidates(plain) if plain else ([],):
+                yield self._with_context(base, time, labels, time_width)
 
-    def _number_candidates(self, plain: Block) -> Iterator[Floats]:
+    def _number_candidates(self, plain: Block) -> Iterator[list[Kernel]]:
         """Yield kernels on numbers: of all columns jointly, and, for several columns, sums over single columns.
 
         A joint kernel needs many rows to see that only one of five columns matters; a sum sees it at once, and cannot see
         interactions. Their mean can do both.
         """
         root = math.sqrt(len(plain))
-        joint = {factor: Gaussian(factor * root)(self.values[:, list(plain)]) for factor in NUMBER_WIDTHS}
-        yield from joint.values()
+        for factor in NUMBER_WIDTHS:
+            yield [On(plain, Gaussian(factor * root))]
         if len(plain) > 1:
             for width in ADDITIVE_WIDTHS:
-                columns = [Gaussian(width)(self.values[:, [k]]) for k in plain]
-                additive = np.mean(columns, axis=0)
-                yield additive
-                yield 0.5 * (additive + joint[2.0])
+                additive = Mean(tuple(On((k,), Gaussian(width)) for k in plain))
+                yield [additive]
+                yield [Mean((additive, On(plain, Gaussian(2.0 * root))))]
 
     def _kinds(self, given: Block) -> tuple[Block, Block, Block]:
         """Split columns into numbers, time and labels."""
@@ -156,13 +148,18 @@ class GramFactory:
         time = tuple(k for k in given if self.types[k] == "time")
         return plain, time, tuple(k for k in given if self.types[k] == "categorical")
 
-    def _combine(self, base: Floats | None, context: Floats | None) -> Floats:
-        if base is None:
-            return np.ones((self.n, self.n)) if context is None else context
-        return base if context is None else base * (self.shared + (1 - self.shared) * context)
+    def _with_context(self, base: list[Kernel], time: Block, labels: Block, time_width: float) -> Kernel:
+        """Multiply the kernel of the numbers, if any, with that of time and labels, part of it shared by all contexts."""
+        context: list[Kernel] = [*_on(time, Gaussian(time_width)), *_on(labels, Delta())]
+        if base and context:
+            context = [Shared(self.shared, _product(context))]
+        return _product([*base, *context])
 
-    def _context(self, time: Block, labels: Block, time_width: float) -> Floats | None:
-        if not time and not labels:
-            return None
-        out = Gaussian(time_width)(self.values[:, list(time)]) if time else np.ones((self.n, self.n))
-        return out * Delta()(self.values[:, list(labels)]) if labels else out
+
+def _on(columns: Block, kernel: Kernel) -> Iterator[Kernel]:
+    if columns:
+        yield On(columns, kernel)
+
+
+def _product(kernels: list[Kernel]) -> Kernel:
+    return kernels[0] if len(kernels) == 1 else Product(tuple(kernels))

@@ -1,0 +1,168 @@
+r"""Sums over elementwise products of Gram matrices, for all pairs of many variables at once.
+
+The statistic of a kernel independence test is :math:`\sum_{st} A_{st} B_{st} J_{st}` and the variance of its null law is twice
+:math:`\sum_{st} (A_{st} B_{st} J_{st})^2`, with the residual Gram matrices :math:`A = E_x E_x^\top` and :math:`B = E_y E_y^\top`. In a strip
+of rows every variable's Gram matrix is formed once and flattened; then both sums, for all pairs, are products of two matrices with
+one row per variable. Gram matrices are symmetric, so a strip starts at its own diagonal. Nothing of n x n is ever stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalkit.gpu._backend import Array, Backend
+from causalkit.gpu._memory import MemoryBudget
+
+__all__ = ["PairSums", "pair_sums", "triple_product_sum"]
+
+Floats: TypeAlias = NDArray[np.float64]
+# So few rows are no work for a product of matrices.
+FEW_PAIRS = 16
+
+Joining: TypeAlias = Callable[[slice | NDArray[np.intp], int], Array]
+
+
+@dataclass(frozen=True)
+class PairSums:
+    """Sums of elementwise products A B J, and of their squares, for each pair of a left and a right variable.
+
+    Parameters
+    ----------
+    first, second : numpy.ndarray, shape (a, b)
+        Sums over all entries of the products, and of their squares.
+    """
+
+    first: Floats
+    second: Floats
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Some rows of all Gram matrices, from column `start` on, and the number of times that each entry counts."""
+
+    rows: slice | NDArray[np.intp]
+    start: int
+    counts: Floats
+
+
+def pair_sums(
+    left: Array,
+    right: Array,
+    joining: Joining | None,
+    backend: Backend,
+    budget: MemoryBudget,
+    *,
+    rows: NDArray[np.intp] | None = None,
+    squares: str | None = "float32",
+) -> PairSums:
+    """Return the sums of A B J, and of their squares, for all pairs.
+
+    Parameters
+    ----------
+    left, right : Array, shapes (a, n, r) and (b, n, s)
+        Factors E of the Gram matrices E E'; the same object twice for all pairs of one list.
+    joining : callable or None
+        Takes rows and the first column, and returns that part of J; None for ones.
+    backend : Backend
+        Array library.
+    budget : MemoryBudget
+        Decides how many rows are taken at a time.
+    rows : numpy.ndarray of int or None, default=None
+        A sample of rows to estimate the sums from; None for all rows, exactly.
+    squares : {"float32", "float64"} or None, default="float32"
+        Precision of the sums of squares; None leaves them out.
+
+    Returns
+    -------
+    PairSums
+        Host arrays.
+    """
+    n = left.shape[1]
+    first = np.zeros((left.shape[0], right.shape[0]))
+    second = np.zeros_like(first)
+    width = 8 * n * (left.shape[0] + right.shape[0]) * 2
+    height = budget.rows(width, what=f"the Gram matrices of {left.shape[0]} variables, n={n}, float64")
+    for strip in _strips(n, height, rows):
+        a = _gram_strip(left, strip, backend)
+        b = a if right is left else _gram_strip(right, strip, backend)
+        j = None if joining is None else joining(strip.rows, strip.start)
+        counts = backend.asarray(strip.counts)[None, :]
+        first += _cross(a, b, counts if j is None else counts * j, backend)
+        if squares is not None:
+            second += _cross_squares(a, b, counts if j is None else counts * j**2, squares, backend)
+    return PairSums(first, second)
+
+
+def _strips(n: int, height: int, rows: NDArray[np.intp] | None) -> Iterator[Strip]:
+    """Yield strips: all columns of sampled rows, or columns from the diagonal on, those beyond the diagonal block counted twice."""
+    if rows is not None:
+        for chunk in np.array_split(rows, max(1, -(-len(rows) // height))):
+            yield Strip(chunk, 0, np.full(n, n / len(rows)))
+        return
+    for start in range(0, n, height):
+        stop = min(start + height, n)
+        counts = np.full(n - start, 2.0)
+        counts[: stop - start] = 1.0
+        yield Strip(slice(start, stop), start, counts)
+
+
+def _gram_strip(factors: Array, strip: Strip, backend: Backend) -> Array:
+    """Return rows of all Gram matrices, shape (a, rows, columns)."""
+    if isinstance(strip.rows, slice):
+        return backend.xp.matmul(factors[:, strip.rows, :], factors[:, strip.start :, :].mT)
+    return backend.xp.matmul(backend.take(factors, strip.rows, axis=1), factors.mT)
+
+
+def _cross(a: Array, b: Array, weight: Array, backend: Backend) -> Floats:
+    """Return the sums of a b weight over the last two axes, for all pairs."""
+    flat = backend.xp.reshape(b, (b.shape[0], -1))
+    weighted = backend.xp.reshape(a * backend.xp.astype(weight, a.dtype), (a.shape[0], -1))
+    if a.shape[0] * b.shape[0] <= FEW_PAIRS:
+        sums = backend.xp.vecdot(weighted[:, None, :], flat[None, :, :])
+    else:
+        sums = weighted @ flat.mT
+    return np.asarray(backend.to_numpy(sums), dtype=np.float64)
+
+
+def _cross_squares(a: Array, b: Array, weight: Array, precision: str, backend: Backend) -> Floats:
+    """Return the sums of a² b² weight over the last two axes, for all pairs, in the given precision."""
+    dtype = getattr(backend.xp, precision)
+    square = backend.xp.astype(a, dtype) ** 2
+    other = square if b is a else backend.xp.astype(b, dtype) ** 2
+    return _cross(square, other, weight, backend)
+
+
+def triple_product_sum(
+    first: Array, second: Array, third: Array, backend: Backend, budget: MemoryBudget
+) -> float:
+    r"""Return the sum of A B J from factors of all three, without any strip of n columns.
+
+    Parameters
+    ----------
+    first, second, third : Array, shapes (n, r), (n, s) and (n, q)
+        Factors of A, B and J.
+    backend : Backend
+        Array library.
+    budget : MemoryBudget
+        Decides how many rows are taken at a time.
+
+    Returns
+    -------
+    float
+        :math:`\sum_{abc} (\sum_t E_{ta} F_{tb} L_{tc})^2`, of cost n r s q instead of n² (r + s).
+    """
+    n, size = first.shape[0], first.shape[1] * third.shape[1]
+    step = budget.rows(
+        8 * size, what=f"the product of factors of rank {first.shape[1]} and {third.shape[1]}, float64"
+    )
+    total = backend.zeros((size, second.shape[1]), first)
+    for start in range(0, n, step):
+        block = slice(start, min(start + step, n))
+        products = first[block, :][:, :, None] * third[block, :][:, None, :]
+        total = total + backend.xp.reshape(products, (-1, size)).mT @ second[block, :]
+    return float(backend.xp.sum(total**2))

@@ -1,0 +1,134 @@
+"""The same answer on every array library, in any batch, with any memory, and for factors instead of matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from causalkit.exceptions import MemoryBudgetError
+from causalkit.independence import KCI, LowRank, Spectral, kci_test
+from tests.gpu.conftest import LIBRARIES, library
+from tests.independence.dense import residual_maker
+
+N = 150
+RNG = np.random.default_rng(3)
+Z = RNG.normal(size=(N, 2))
+DATA = np.column_stack(
+    [
+        np.tanh(Z[:, 0]) + 0.5 * RNG.normal(size=N),
+        Z[:, 1] ** 2 + RNG.normal(size=N),
+        Z,
+        RNG.integers(0, 4, N),
+        np.arange(N),
+    ]
+)
+TYPES = ["continuous"] * 4 + ["categorical", "time"]
+TRIPLES = [
+    (0, 1, ()),
+    (0, 1, (2,)),
+    (0, 3, (2,)),
+    (0, 1, (2, 3)),
+    (0, 1, (4,)),
+    (0, 1, (5,)),
+    (0, 1, (2, 4)),
+    (0, 2, (3, 4, 5)),
+]
+
+
+def p_values(triples=TRIPLES, data=DATA, **options):
+    return np.array([r.p_value for r in KCI(column_types=TYPES, **options).fit(data).batch(triples)])
+
+
+OPTIONS = [
+    {},
+    {"regression": 1e-3},
+    {"regression": 1e-3, "form": "joined"},
+    {"null": "spectral"},
+    {"null": "hbe"},
+    {"null": Spectral(leading=None)},
+    {"width": "median"},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("name", LIBRARIES[1:])
+def test_every_library_gives_the_p_values_of_numpy(name, options):
+    np.testing.assert_allclose(p_values(backend=library(name), **options), p_values(**options), atol=1e-5)
+
+
+@pytest.mark.parametrize("options", OPTIONS[:3], ids=str)
+def test_a_batch_gives_what_single_tests_give(options):
+    single = [p_values([triple], **options)[0] for triple in TRIPLES]
+    np.testing.assert_allclose(p_values(**options), single, rtol=1e-6, atol=1e-12)
+    backwards = p_values(TRIPLES[::-1], **options)[::-1]
+    np.testing.assert_allclose(backwards, single, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("options", OPTIONS[:4], ids=str)
+def test_memory_changes_nothing_until_it_is_too_small(options):
+    np.testing.assert_allclose(p_values(memory_limit=2_000_000, **options), p_values(**options), atol=2e-6)
+    with pytest.raises(MemoryBudgetError, match="memory_limit"):
+        p_values(memory_limit=20_000, **options)
+
+
+def whole_matrices(x, y, z, ridge, width):
+    """The paper's definition without any factor: p-value by a gamma law."""
+    x, y, z = ((v - v.mean(0)) / v.std(0, ddof=1) for v in (x[:, None], y[:, None], z))
+    gram = lambda v: np.exp(-0.5 * ((v[:, None] - v[None]) ** 2).sum(2) / width**2)
+    centering = np.eye(len(x)) - 1 / len(x)
+    r = residual_maker(centering @ gram(z) @ centering, ridge)
+    a, b = (r @ centering @ gram(v) @ centering @ r for v in (np.hstack([x, z / 2]), y))
+    from scipy import stats
+
+    mean, variance = np.trace(a * b), 2 * np.sum((a * b) ** 2)
+    return stats.gamma.sf(np.sum(a * b), mean**2 / variance, scale=variance / mean)
+
+
+@pytest.mark.parametrize("n_z", [1, 2, 3, 5])
+@pytest.mark.parametrize("n", [60, 250, 400])
+def test_factors_give_what_whole_matrices_give(n, n_z):
+    """The target for the paper's definition is 2.5e-4."""
+    rng = np.random.default_rng(n + n_z)
+    z = rng.normal(size=(n, n_z))
+    x, y = np.sin(z.sum(1)) + rng.normal(size=n), z[:, 0] ** 2 + rng.normal(size=n)
+    width = 1.2 if n <= 200 else 0.6
+    expected = whole_matrices(x, y, z, 1e-3, width * np.sqrt(n_z))
+    options = {"regression": 1e-3, "form": "joined"}
+    assert kci_test(x, y, z, **options).p_value == pytest.approx(expected, abs=5e-5)
+    assert kci_test(x, y, z, factorization="exact", **options).p_value == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-4, 1e-2])
+def test_a_variable_that_z_nearly_determines(noise):
+    """Factors to 1e-6 of the variable would be noise beside what the regression leaves; they are made again, exactly."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=300)
+    x, y = np.sin(z) + noise * rng.normal(size=300), rng.normal(size=300)
+    for options in ({}, {"regression": 1e-3, "form": "joined"}):
+        here = kci_test(x, y, z, **options).p_value
+        assert here == pytest.approx(kci_test(x, y, z, factorization="exact", **options).p_value, abs=0.02)
+
+
+def test_many_rows_are_sampled_for_the_variance_only():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=3500)
+    data = np.column_stack([np.sin(z) + rng.normal(size=3500), np.cos(z) + rng.normal(size=3500), z])
+    p = [
+        KCI(factorization=LowRank(variance_rows=rows)).fit(data)(0, 1, (2,)).p_value for rows in (1000, 3500)
+    ]
+    assert p[0] == pytest.approx(p[1], abs=0.01)
+    assert KCI().fit(data)(0, 1, (2,)).p_value == p[0]
+    pd = pytest.importorskip("pandas")
+    turned = pd.DataFrame(data, columns=["X1", "X2", "X3"])[["X3", "X2", "X1"]]
+    assert KCI().fit(turned)(1, 2, (0,)).p_value == pytest.approx(p[0], abs=1e-6)
+
+
+def test_float32_input_is_read_as_float64():
+    single = DATA[:, :3].astype(np.float32)
+    expected = KCI().fit(single.astype(np.float64))(0, 1, (2,)).p_value
+    assert KCI().fit(single)(0, 1, (2,)).p_value == expected
+
+
+def test_more_conditioning_columns_than_rows():
+    wide = np.random.default_rng(0).normal(size=(60, 70))
+    assert 0 < KCI().fit(wide)(0, 1, tuple(range(2, 70))).p_value <= 1
