@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "CausalKitError",
     "CausalKitWarning",
+    "CheckpointError",
     "ColumnTypeWarning",
     "ConflictWarning",
     "ConstantColumnWarning",
@@ -28,6 +29,7 @@ __all__ = [
     "ParameterError",
     "ParseError",
     "SmallSampleWarning",
+    "WorkerError",
 ]
 
 
@@ -57,6 +59,14 @@ class DeviceError(CausalKitError, RuntimeError):
 
 class MemoryBudgetError(CausalKitError, MemoryError):
     """A computation does not fit into its memory budget; the message says how much it needs and what to change."""
+
+
+class WorkerError(CausalKitError, RuntimeError):
+    """Worker processes were lost again and again."""
+
+
+class CheckpointError(CausalKitError, ValueError):
+    """A file of saved results belongs to something else."""
 
 
 class GraphError(CausalKitError, ValueError):

@@ -20,6 +20,7 @@ import logging
 import warnings
 from collections.abc import Iterable
 from itertools import permutations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -32,6 +33,7 @@ from causalkit.discovery._orientation import Orienter
 from causalkit.discovery._plot import plot_forces
 from causalkit.discovery._search import ConstraintSearch
 from causalkit.discovery._sinks import ChangeHypothesis, SinkSearch
+from causalkit.discovery._skeleton import Stop
 from causalkit.exceptions import CausalKitWarning, ParameterError
 from causalkit.graph import BackgroundKnowledge, GraphKind
 from causalkit.graph._bits import mask_of
@@ -66,6 +68,15 @@ class CDNOD(ConstraintSearch):
     column_types : mapping or sequence, optional
         Types of columns; see `causalkit.independence.KCI`. **Numbered domains must be declared** ``"categorical"``: their labels
         are no numbers.
+    stop : {"exhaustive", "first"}, default="exhaustive"
+        Do all tests of a level, so that colliders are voted on by all separating sets; or stop testing a pair at its first separating
+        set, most dependent sets first: fewer tests, and one vote.
+    device : str or None, default=None
+        Where a kernel test computes: ``"cpu"``, ``"cuda"`` or ``"auto"``; None for what the test itself says.
+    n_jobs : int or None, default=None
+        Processes that share the tests, with joblib's meaning: None is one, or what ``joblib.parallel_config`` says (a Dask cluster, too).
+    checkpoint : str, pathlib.Path or None, default=None
+        File that results are kept in; a search that was cut off goes on from it.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -143,6 +154,10 @@ class CDNOD(ConstraintSearch):
         independent_change: str | ChangeScorer | None = "auto",
         n_components: int = 3,
         column_types: ColumnTypes = None,
+        stop: Stop = "exhaustive",
+        device: str | None = None,
+        n_jobs: int | None = None,
+        checkpoint: str | Path | None = None,
         verbose: int = 0,
     ) -> None:
         self.ci_test = ci_test
@@ -152,6 +167,10 @@ class CDNOD(ConstraintSearch):
         self.independent_change = independent_change
         self.n_components = n_components
         self.column_types = column_types
+        self.stop = stop
+        self.device = device
+        self.n_jobs = n_jobs
+        self.checkpoint = checkpoint
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None, *, context: Any = None) -> Self:

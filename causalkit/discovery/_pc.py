@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Self
 
 from causalkit._validation import ColumnTypes, read_table
 from causalkit.discovery._orientation import Orienter
 from causalkit.discovery._search import ConstraintSearch
+from causalkit.discovery._skeleton import Stop
 from causalkit.graph import BackgroundKnowledge, GraphKind
 from causalkit.graph._pattern import Pattern
 from causalkit.independence import CITest
@@ -29,6 +31,15 @@ class PC(ConstraintSearch):
         Required and forbidden arrows and tiers; honoured in the skeleton, the colliders and the closure.
     column_types : mapping or sequence, optional
         Types of columns; see `causalkit.independence.KCI`.
+    stop : {"exhaustive", "first"}, default="exhaustive"
+        Do all tests of a level, so that colliders are voted on by all separating sets; or stop testing a pair at its first separating
+        set, most dependent sets first: fewer tests, and one vote.
+    device : str or None, default=None
+        Where a kernel test computes: ``"cpu"``, ``"cuda"`` or ``"auto"``; None for what the test itself says.
+    n_jobs : int or None, default=None
+        Processes that share the tests, with joblib's meaning: None is one, or what ``joblib.parallel_config`` says (a Dask cluster, too).
+    checkpoint : str, pathlib.Path or None, default=None
+        File that results are kept in; a search that was cut off goes on from it.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -79,6 +90,10 @@ class PC(ConstraintSearch):
         max_cond_size: int | None = None,
         knowledge: BackgroundKnowledge | None = None,
         column_types: ColumnTypes = None,
+        stop: Stop = "exhaustive",
+        device: str | None = None,
+        n_jobs: int | None = None,
+        checkpoint: str | Path | None = None,
         verbose: int = 0,
     ) -> None:
         self.ci_test = ci_test
@@ -86,6 +101,10 @@ class PC(ConstraintSearch):
         self.max_cond_size = max_cond_size
         self.knowledge = knowledge
         self.column_types = column_types
+        self.stop = stop
+        self.device = device
+        self.n_jobs = n_jobs
+        self.checkpoint = checkpoint
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - names of scikit-learn's contract

@@ -6,17 +6,18 @@ import logging
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
-from threadpoolctl import threadpool_limits
 
-from causalkit._validation import ColumnTypes, Table, check_between, check_count
+from causalkit._validation import ColumnTypes, Table, check_between, check_choice, check_count
 from causalkit._version import __version__
 from causalkit.discovery._orientation import Orienter, Receipt
-from causalkit.discovery._skeleton import Skeleton, SkeletonSearch
+from causalkit.discovery._runner import Checkpoint, Runner
+from causalkit.discovery._skeleton import Skeleton, SkeletonSearch, Stop
 from causalkit.discovery._tests_table import TestTable
 from causalkit.exceptions import (
     ColumnTypeWarning,
@@ -27,15 +28,13 @@ from causalkit.exceptions import (
     ParameterError,
 )
 from causalkit.graph import BackgroundKnowledge, CausalGraph, GraphKind, Mark
-from causalkit.independence import CITest, TestResult, get_test
+from causalkit.independence import CITest, get_test
 from causalkit.independence._base import MIN_ROWS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 COPY = 1e-9
-# On matrices this small the threads of a linear algebra library wait for one another longer than they work.
-SINGLE_THREAD_ROWS = 1000
 logger = logging.getLogger("causalkit.discovery")
 
 
@@ -79,9 +78,14 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
     max_cond_size: int | None
     knowledge: BackgroundKnowledge | None
     column_types: ColumnTypes
+    stop: Stop
+    device: str | None
+    n_jobs: int | None
+    checkpoint: str | Path | None
     verbose: int
 
     def _check_parameters(self) -> CITest:
+        check_choice("stop", self.stop, ("exhaustive", "first"))
         check_between("alpha", self.alpha, 0, 1)
         if self.max_cond_size is not None:
             check_count("max_cond_size", self.max_cond_size, least=0)
@@ -89,7 +93,17 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
             raise ParameterError(
                 f"knowledge must be a BackgroundKnowledge or None; got {type(self.knowledge).__name__}"
             )
-        return get_test(self.ci_test)
+        return self._on_device(get_test(self.ci_test))
+
+    def _on_device(self, test: CITest) -> CITest:
+        if self.device is None:
+            return test
+        if not hasattr(test, "device"):
+            raise ParameterError(
+                f"device is {self.device!r}, and {type(test).__name__} computes on the CPU only; use device=None or ci_test='kci'"
+            )
+        test.device = self.device
+        return test
 
     def _remember_features(self, data: Any) -> None:
         """Set `n_features_in_` and `feature_names_in_` as scikit-learn does."""
@@ -130,17 +144,15 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
 
     def _find_skeleton(self, test: CITest, table: Table, knowledge: BackgroundKnowledge) -> Skeleton:
         progress = ProgressBar(bool(self.verbose))
+        saved = None if self.checkpoint is None else Checkpoint(self.checkpoint, table, repr(test))
         try:
-            search = SkeletonSearch(
-                test.fit(table), table.names, self.alpha, self.max_cond_size, knowledge, progress
-            )
-            with threadpool_limits(1 if table.n_rows <= SINGLE_THREAD_ROWS else None, "blas"):
-                skeleton = search.run()
+            runner = Runner(test.fit(table), table.names, self.n_jobs, progress, saved)
+            search = SkeletonSearch(runner, table.names, self.alpha, self.max_cond_size, knowledge, self.stop)
+            skeleton = search.run()
         finally:
             progress.close()
-        logger.debug(
-            "skeleton: %d edges after %d tests", int(skeleton.adjacent.sum()) // 2, len(skeleton.records)
-        )
+        edges = int(skeleton.adjacent.sum()) // 2
+        logger.debug("skeleton: %d edges after %d tests", edges, skeleton.n_tests)
         return skeleton
 
     def _store(
@@ -162,8 +174,8 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
             (names[i], names[j]): tuple(tuple(names[k] for k in s.given) for s in separations if s.separates)
             for (i, j), separations in skeleton.separations.items()
         }
-        self.tests_ = TestTable(tuple(skeleton.records))
-        self.n_tests_ = len(skeleton.records)
+        self.tests_ = TestTable(names, tuple(skeleton.blocks))
+        self.n_tests_ = skeleton.n_tests
         self.orientation_: dict[tuple[str, str], Receipt] = {
             (names[a], names[b]): receipt for (a, b), receipt in orienter.receipts.items()
         }
@@ -181,7 +193,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
             "alpha": self.alpha,
             "max_cond_size": self.max_cond_size,
             "n_rows": table.n_rows,
-            "n_tests": len(skeleton.records),
+            "n_tests": skeleton.n_tests,
             "version": __version__,
             **extra,
         }
@@ -213,12 +225,10 @@ def _edge_columns(orienter: Orienter, skeleton: Skeleton, table: Table, marks: A
         name: [] for name in ("p_value", "statistic", "n", "source", "rule", "note")
     }
     for i, j in pairs:
-        evidence: TestResult | None = skeleton.evidence.get((i, j))
+        evidence = None if skeleton.evidence is None else skeleton.evidence.get(i, j)
         receipt = orienter.receipts.get((i, j)) or orienter.receipts.get((j, i))
-        columns["p_value"].append(None if evidence is None else evidence.p_value)
-        columns["statistic"].append(
-            None if evidence is None or not np.isfinite(evidence.statistic) else evidence.statistic
-        )
+        columns["p_value"].append(None if evidence is None else evidence[0])
+        columns["statistic"].append(None if evidence is None or not np.isfinite(evidence[1]) else evidence[1])
         columns["n"].append(table.n_rows)
         columns["source"].append(
             "knowledge" if receipt is not None and receipt.rule == "knowledge" else "data"

@@ -7,23 +7,23 @@ separating sets of the level at which a pair is separated are kept: orientation 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit.discovery._tests_table import TestRecord
+from causalkit.discovery._plan import Plan, plan_level
+from causalkit.discovery._runner import Runner
+from causalkit.discovery._tests_table import TestBlock
 from causalkit.graph import BackgroundKnowledge
-from causalkit.independence import CITest, TestResult
 
 Pair: TypeAlias = tuple[int, int]
 Given: TypeAlias = tuple[int, ...]
-Progress: TypeAlias = Callable[[str, int, int], None]
-
-CHUNK = 64
+Mask: TypeAlias = NDArray[np.bool_]
+Stop: TypeAlias = Literal["exhaustive", "first"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,35 @@ class Separation:
     given: Given
     p_value: float
     separates: bool = True
+
+
+class Evidence:
+    """For each pair the test with the largest p-value: the weakest evidence for an edge.
+
+    Parameters
+    ----------
+    d : int
+        Number of columns.
+    """
+
+    def __init__(self, d: int) -> None:
+        self.log_p_value = np.full((d, d), -np.inf)
+        self.p_value, self.statistic = np.full((2, d, d), np.nan)
+
+    def add(self, block: TestBlock) -> None:
+        """Take in tests; where a pair occurs several times the weakest is last and stays."""
+        r = block.results
+        order = np.argsort(r.log_p_value, kind="stable")
+        order = order[r.log_p_value[order] > self.log_p_value[block.i[order], block.j[order]]]
+        at = block.i[order], block.j[order]
+        for name in ("log_p_value", "p_value", "statistic"):
+            getattr(self, name)[at] = getattr(r, name)[order]
+
+    def get(self, i: int, j: int) -> tuple[float, float] | None:
+        """Return p-value and statistic of a pair i < j, or None if it was never tested."""
+        if np.isnan(self.p_value[i, j]):
+            return None
+        return float(self.p_value[i, j]), float(self.statistic[i, j])
 
 
 @dataclass
@@ -45,25 +74,30 @@ class Skeleton:
         Symmetric; true where no set was found.
     separations : dict
         For each separated pair (i < j) its separating sets.
-    evidence : dict
-        For each pair (i < j) the test with the largest p-value: the weakest evidence for an edge.
-    records : list of TestRecord
+    evidence : Evidence or None
+        For each pair (i < j) the test with the largest p-value.
+    blocks : list of TestBlock
         All tests.
     """
 
-    adjacent: NDArray[np.bool_]
+    adjacent: Mask
     separations: dict[Pair, tuple[Separation, ...]] = field(default_factory=dict)
-    evidence: dict[Pair, TestResult] = field(default_factory=dict)
-    records: list[TestRecord] = field(default_factory=list)
+    evidence: Evidence | None = None
+    blocks: list[TestBlock] = field(default_factory=list)
+
+    @property
+    def n_tests(self) -> int:
+        """Number of tests done."""
+        return sum(len(block.i) for block in self.blocks)
 
 
 class SkeletonSearch:
-    """PC-stable search for one fitted test.
+    """PC-stable search.
 
     Parameters
     ----------
-    test : CITest
-        Fitted test.
+    run_tests : Runner
+        Does the tests.
     names : sequence of str
         Names of the columns.
     alpha : float
@@ -73,147 +107,148 @@ class SkeletonSearch:
     knowledge : BackgroundKnowledge
         Pairs that cannot have an edge start without one, required edges are not tested, and a node that cannot be a parent of
         either end is not conditioned on.
-    progress : callable
-        Called with a text, the number of tests done and the number planned in this level.
+    stop : {"exhaustive", "first"}, default="exhaustive"
+        Do all tests of a level, or stop testing a pair at its first separating set.
     """
 
     def __init__(
         self,
-        test: CITest,
+        run_tests: Runner,
         names: Sequence[str],
         alpha: float,
         max_cond_size: int | None,
         knowledge: BackgroundKnowledge,
-        progress: Progress,
+        stop: Stop = "exhaustive",
     ) -> None:
-        self.test = test
+        self.run_tests = run_tests
         self.names = tuple(names)
         self.alpha = alpha
         self.limit = len(names) if max_cond_size is None else max_cond_size
-        self.knowledge = knowledge
-        self.progress = progress
+        self.stop = stop
+        d = len(self.names)
+        pairs = list(combinations(range(d), 2))
+        self._excluded, self._required = np.zeros((2, d, d), dtype=bool)
+        self._may_be_parent = np.ones((d, d), dtype=bool)
+        self._marginal = np.zeros((d, d))
+        for i, j in pairs if knowledge.names() else []:
+            a, b = self.names[i], self.names[j]
+            self._excluded[i, j] = self._excluded[j, i] = knowledge.excludes_edge(a, b)
+            self._required[i, j] = self._required[j, i] = knowledge.is_required(
+                a, b
+            ) or knowledge.is_required(b, a)
+            self._may_be_parent[i, j] = not knowledge.is_forbidden(b, a)
+            self._may_be_parent[j, i] = not knowledge.is_forbidden(a, b)
 
     def run(self) -> Skeleton:
         """Search level by level until no pair has enough neighbours left."""
-        skeleton = Skeleton(self._initial())
-        for size in range(min(self.limit, max(len(self.names) - 2, 0)) + 1):
-            plan = self._plan(skeleton.adjacent, size)
-            if not plan and size > 0:
+        d = len(self.names)
+        skeleton = Skeleton(~np.eye(d, dtype=bool) & ~self._excluded, evidence=Evidence(d))
+        for size in range(min(self.limit, max(d - 2, 0)) + 1):
+            pairs = skeleton.adjacent & ~self._required
+            tested = self._level(skeleton, pairs, size)
+            self._remove_separated(skeleton)
+            if size == 0:
+                self._remember_marginal(skeleton)
+            elif not tested:
                 break
-            results = self._test_all(plan, size)
-            self._settle(skeleton, plan, results)
         self._separate_excluded(skeleton)
         return skeleton
 
-    def _initial(self) -> NDArray[np.bool_]:
-        d = len(self.names)
-        adjacent = ~np.eye(d, dtype=bool)
-        for i, j in combinations(range(d), 2):
-            if self.knowledge.excludes_edge(self.names[i], self.names[j]):
-                adjacent[i, j] = adjacent[j, i] = False
-        return adjacent
+    # -- one level -----------------------------------------------------------------------------------------------------------------
 
-    def _plan(self, adjacent: NDArray[np.bool_], size: int) -> list[tuple[int, int, Given]]:
-        """List the tests of one level, those with equal conditioning sets together."""
-        triples = [
-            (i, j, given)
-            for i, j in combinations(range(len(self.names)), 2)
-            if adjacent[i, j] and not self._required(i, j)
-            for given in self._candidates(adjacent, i, j, size)
-        ]
-        return sorted(triples, key=lambda t: (t[2], t[0], t[1]))
+    def _level(self, skeleton: Skeleton, pairs: Mask, size: int) -> bool:
+        """Do the tests of one level; nothing is removed before its end. Return whether there were any."""
+        pools = skeleton.adjacent & self._may_be_parent
+        before = skeleton.n_tests
+        if self.stop == "first" and size > 0:
+            self._in_waves(skeleton, pairs, pools, size)
+        else:
+            for plan in plan_level(pairs, pools, size):
+                self._test(skeleton, plan)
+        return skeleton.n_tests > before
 
-    def _required(self, i: int, j: int) -> bool:
-        a, b = self.names[i], self.names[j]
-        return self.knowledge.is_required(a, b) or self.knowledge.is_required(b, a)
+    def _in_waves(self, skeleton: Skeleton, pairs: Mask, pools: Mask, size: int) -> None:
+        """Give every pair its next sets, twice as many each time, until one separates it or none is left."""
+        waiting = {
+            (i, j): self._by_strength(i, j, pools, size) for i, j in np.argwhere(np.triu(pairs)).tolist()
+        }
+        taken = 1
+        while any(waiting.values()):
+            wave = [(i, j, given) for (i, j), sets in waiting.items() for given in sets[:taken]]
+            i, j, given = (np.array(column, dtype=np.intp) for column in zip(*wave, strict=True))
+            self._test(skeleton, Plan(i, j, given.reshape(len(wave), size)).sorted())
+            for pair in waiting.keys() & skeleton.separations.keys():
+                sets = waiting.pop(pair)
+                first = min(skeleton.separations[pair], key=lambda s: sets.index(s.given))
+                skeleton.separations[pair] = (first,)
+            waiting = {pair: sets[taken:] for pair, sets in waiting.items()}
+            taken *= 2
 
-    def _candidates(self, adjacent: NDArray[np.bool_], i: int, j: int, size: int) -> Iterator[Given]:
-        """Yield the sets of possible parents of i, and of j, each once."""
-        seen = set()
-        for a, b in ((i, j), (j, i)):
-            pool = [k for k in np.flatnonzero(adjacent[a]).tolist() if k != b and self._may_be_parent(k, a)]
-            for given in combinations(pool, size):
-                if given not in seen:
-                    seen.add(given)
-                    yield given
+    def _by_strength(self, i: int, j: int, pools: Mask, size: int) -> list[Given]:
+        """Return the sets for a pair, those most dependent on both ends first: the likeliest to separate it.
 
-    def _may_be_parent(self, k: int, a: int) -> bool:
-        return not self.knowledge.is_forbidden(self.names[k], self.names[a])
+        Ties are broken by name, so that the order of columns does not matter.
+        """
+        strength = self._marginal[i] + self._marginal[j]
+        sets = {
+            given
+            for a, b in ((i, j), (j, i))
+            for given in combinations([k for k in np.flatnonzero(pools[a]).tolist() if k != b], size)
+        }
+        return sorted(sets, key=lambda s: (float(strength[list(s)].sum()), sorted(self.names[k] for k in s)))
 
-    def _test_all(self, plan: Sequence[tuple[int, int, Given]], size: int) -> list[TestResult]:
-        """Do the tests in chunks, so that progress can be told."""
-        results: list[TestResult] = []
-        for start in range(0, len(plan), CHUNK):
-            chunk = plan[start : start + CHUNK]
-            i, j, given = chunk[0]
-            what = f"{self.names[i]} vs {self.names[j]}" + (f" given {self._names(given)}" if given else "")
-            self.progress(f"sets of {size}: {what}", len(results), len(plan))
-            results += self.test.batch(chunk)
-        self.progress(f"sets of {size}", len(plan), len(plan))
-        return results
+    def _test(self, skeleton: Skeleton, plan: Plan) -> None:
+        """Do the tests of a plan and record them."""
+        results = self.run_tests(plan)
+        block = TestBlock(plan.i, plan.j, plan.given, results, results.p_value > self.alpha)
+        skeleton.blocks.append(block)
+        if skeleton.evidence is not None:
+            skeleton.evidence.add(block)
+        found = block.select(block.independent)
+        ends = zip(found.i.tolist(), found.j.tolist(), strict=True)
+        for pair, given, p in zip(ends, found.given.tolist(), found.results.p_value.tolist(), strict=True):
+            sets = skeleton.separations.get(pair, ())
+            skeleton.separations[pair] = (*sets, Separation(tuple(given), p))
+
+    def _remember_marginal(self, skeleton: Skeleton) -> None:
+        for block in skeleton.blocks:
+            self._marginal[block.i, block.j] = self._marginal[block.j, block.i] = block.results.log_p_value
+
+    def _remove_separated(self, skeleton: Skeleton) -> None:
+        for i, j in skeleton.separations:
+            skeleton.adjacent[i, j] = skeleton.adjacent[j, i] = False
+
+    # -- pairs that knowledge keeps apart --------------------------------------------------------------------------------------------
 
     def _separate_excluded(self, skeleton: Skeleton) -> None:
         """Find separating sets for pairs without an edge by knowledge, where an unshielded triple depends on them.
 
         Without this, a triple i - k - j whose ends knowledge keeps apart would be taken for no collider, unseen.
         """
-        waiting = [pair for pair in self._pairs_apart(skeleton.adjacent) if pair not in skeleton.separations]
+        waiting = self._pairs_apart(skeleton.adjacent)
+        for pair in skeleton.separations:
+            waiting[pair] = False
+        apart = np.argwhere(waiting).tolist()
         for size in range(self.limit + 1):
-            plan = [
-                (i, j, given) for i, j in waiting for given in self._candidates(skeleton.adjacent, i, j, size)
-            ]
-            if not plan:
+            if not self._level(skeleton, waiting | waiting.T, size):
                 break
-            plan.sort(key=lambda t: (t[2], t[0], t[1]))
-            self._settle(skeleton, plan, self._test_all(plan, size))
-            waiting = [pair for pair in waiting if pair not in skeleton.separations]
-        for pair in waiting:
-            skeleton.separations[pair] = self._least_dependent(skeleton, pair)
+            for pair in skeleton.separations:
+                waiting[pair] = False
+        for i, j in apart:
+            if (i, j) not in skeleton.separations:
+                skeleton.separations[i, j] = (_least_dependent(skeleton, i, j),)
 
-    def _pairs_apart(self, adjacent: NDArray[np.bool_]) -> Iterator[Pair]:
-        """Yield pairs with a common neighbour that knowledge keeps apart, except two sources, where nothing can be a cause of either."""
+    def _pairs_apart(self, adjacent: Mask) -> Mask:
+        """Return pairs i < j with a common neighbour that knowledge keeps apart, except two sources, where nothing can be a cause of either."""
         common = adjacent.astype(int) @ adjacent.astype(int) > 0
-        for i, j in combinations(range(len(self.names)), 2):
-            excluded = self.knowledge.excludes_edge(self.names[i], self.names[j])
-            if excluded and common[i, j] and not (self._is_source(i) and self._is_source(j)):
-                yield i, j
+        possible = self._may_be_parent & ~np.eye(len(self.names), dtype=bool)
+        source = ~np.asarray(possible.any(axis=1))
+        return np.asarray(np.triu(self._excluded & common & ~(source[:, None] & source[None, :]), k=1))
 
-    def _is_source(self, k: int) -> bool:
-        return all(
-            self.knowledge.is_forbidden(name, self.names[k]) for m, name in enumerate(self.names) if m != k
-        )
 
-    def _least_dependent(self, skeleton: Skeleton, pair: Pair) -> tuple[Separation, ...]:
-        """Return the set with the largest p-value, for a pair that no set separates although it has no edge."""
-        i, j = pair
-        tests = [r for r in skeleton.records if {r.x, r.y} == {self.names[i], self.names[j]}]
-        best = max(tests, key=lambda r: r.log_p_value)
-        at = {name: k for k, name in enumerate(self.names)}
-        return (Separation(tuple(at[name] for name in best.given), best.p_value, separates=False),)
-
-    def _names(self, columns: Iterable[int]) -> str:
-        return ", ".join(self.names[k] for k in columns)
-
-    def _settle(
-        self, skeleton: Skeleton, plan: Sequence[tuple[int, int, Given]], results: Sequence[TestResult]
-    ) -> None:
-        """Record the tests of a level, then remove the edges of all separated pairs."""
-        found: dict[Pair, list[Separation]] = {}
-        for (i, j, given), result in zip(plan, results, strict=True):
-            independent = bool(result.p_value > self.alpha)
-            skeleton.records.append(self._record(i, j, given, result, independent))
-            weakest = skeleton.evidence.get((i, j))
-            if weakest is None or result.log_p_value > weakest.log_p_value:
-                skeleton.evidence[i, j] = result
-            if independent:
-                found.setdefault((i, j), []).append(Separation(given, result.p_value))
-        for (i, j), separations in found.items():
-            skeleton.separations[i, j] = tuple(separations)
-            skeleton.adjacent[i, j] = skeleton.adjacent[j, i] = False
-
-    def _record(self, i: int, j: int, given: Given, result: TestResult, independent: bool) -> TestRecord:
-        names = tuple(self.names[k] for k in given)
-        log_p = result.log_p_value
-        return TestRecord(
-            self.names[i], self.names[j], names, result.statistic, result.p_value, log_p, independent
-        )
+def _least_dependent(skeleton: Skeleton, i: int, j: int) -> Separation:
+    """Return the set with the largest p-value, for a pair that no set separates although it has no edge."""
+    of_pair = [block.select((block.i == i) & (block.j == j)) for block in skeleton.blocks]
+    block = max(of_pair, key=lambda b: b.results.log_p_value.max(initial=-np.inf))
+    best = int(block.results.log_p_value.argmax())
+    return Separation(tuple(block.given[best].tolist()), float(block.results.p_value[best]), separates=False)

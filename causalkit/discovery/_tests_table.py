@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalkit.independence import ResultColumns
 
 __all__ = ["TestRecord", "TestTable"]
 
@@ -21,33 +26,78 @@ class TestRecord(NamedTuple):
     independent: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class TestBlock:
+    """Tests with conditioning sets of one size, as arrays.
+
+    Parameters
+    ----------
+    i, j : numpy.ndarray of int, shape (m,)
+        Columns that were tested.
+    given : numpy.ndarray of int, shape (m, q)
+        Columns that were conditioned on.
+    results : ResultColumns
+        Statistics and p-values.
+    independent : numpy.ndarray of bool, shape (m,)
+        Whether independence was accepted.
+    """
+
+    i: NDArray[np.intp]
+    j: NDArray[np.intp]
+    given: NDArray[np.intp]
+    results: ResultColumns
+    independent: NDArray[np.bool_]
+
+    def select(self, rows: NDArray[np.bool_]) -> Self:
+        """Return some of the tests."""
+        r = self.results
+        results = ResultColumns(r.statistic[rows], r.p_value[rows], r.log_p_value[rows])
+        return type(self)(self.i[rows], self.j[rows], self.given[rows], results, self.independent[rows])
+
+
+@dataclass(frozen=True, eq=False)
 class TestTable:
     """All tests of a search, in the order of conditioning set size.
 
     Parameters
     ----------
-    records : tuple of TestRecord
-        One record per test.
+    names : tuple of str
+        Names of the variables.
+    blocks : tuple of TestBlock
+        The tests, by size of conditioning set.
 
     Examples
     --------
     >>> import numpy as np
     >>> from causalkit.discovery import PC
     >>> model = PC().fit(np.random.default_rng(0).normal(size=(100, 3)))
-    >>> len(model.tests_)
-    3
+    >>> len(model.tests_), model.tests_.of("X1", "X2").to_dict()["given"]
+    (3, [()])
     """
 
     __test__ = False
 
-    records: tuple[TestRecord, ...]
+    names: tuple[str, ...]
+    blocks: tuple[TestBlock, ...]
 
     def __len__(self) -> int:
-        return len(self.records)
+        return sum(len(block.i) for block in self.blocks)
 
     def __iter__(self) -> Iterator[TestRecord]:
-        return iter(self.records)
+        for block in self.blocks:
+            r = block.results
+            numbers = (r.statistic.tolist(), r.p_value.tolist(), r.log_p_value.tolist())
+            names = [self._named(block.i), self._named(block.j)]
+            sets = (tuple(self.names[k] for k in row) for row in block.given.tolist())
+            yield from map(TestRecord, *names, sets, *numbers, block.independent.tolist())
+
+    def _named(self, positions: NDArray[np.intp]) -> list[str]:
+        return [self.names[k] for k in positions.tolist()]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TestTable) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
 
     def of(self, x: str, y: str) -> TestTable:
         """Return the tests of one pair of variables, in either order.
@@ -62,7 +112,10 @@ class TestTable:
         TestTable
             Their tests.
         """
-        return TestTable(tuple(r for r in self.records if {r.x, r.y} == {x, y}))
+        pair = sorted(self.names.index(name) if name in self.names else -1 for name in (x, y))
+        ends = [np.sort(np.column_stack([block.i, block.j]), axis=1) for block in self.blocks]
+        chosen = (b.select((e == pair).all(axis=1)) for b, e in zip(self.blocks, ends, strict=True))
+        return TestTable(self.names, tuple(chosen))
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the table as columns.
@@ -72,7 +125,8 @@ class TestTable:
         dict of str to list
             One list per column.
         """
-        return {name: [getattr(r, name) for r in self.records] for name in TestRecord._fields}
+        records = list(self)
+        return {name: [getattr(r, name) for r in records] for name in TestRecord._fields}
 
     def to_pandas(self) -> Any:
         """Return the table as a pandas data frame; needs pandas.

@@ -20,7 +20,7 @@ from causalkit.independence._kernels import Delta, Gaussian, Kernel, Linear, cen
 from causalkit.independence._null import Gamma, HallBuckleyEagleson, NullLaw, Permutation, Spectral
 from causalkit.independence._oracle import DSeparation
 from causalkit.independence._regression import FixedRidge, GaussianProcess, LeaveOneOut, LowRank, Regression
-from causalkit.independence._result import TestResult
+from causalkit.independence._result import ResultColumns, TestResult
 
 __all__ = [
     "KCI",
@@ -42,6 +42,7 @@ __all__ = [
     "NullLaw",
     "Permutation",
     "Regression",
+    "ResultColumns",
     "Spectral",
     "TestResult",
     "center_gram",

@@ -7,20 +7,23 @@ and batches of them. Anything with these three methods can be passed to a search
 from __future__ import annotations
 
 import copy
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causalkit._validation import ColumnType, Table, check_same_index, read_columns, read_table
 from causalkit.exceptions import ConstantColumnWarning, DataError, ParameterError
-from causalkit.independence._result import TestResult
+from causalkit.independence._result import ResultColumns, TestResult
 
 __all__ = ["CITest", "Triple", "get_test", "register_test"]
 
 Triple: TypeAlias = tuple[int, int, tuple[int, ...]]
+Indices: TypeAlias = NDArray[np.intp]
 
 MIN_ROWS = 10
 
@@ -68,6 +71,16 @@ class FittedTest:
     """What the tests of this package share: reading data, checking indices, answering batches one by one."""
 
     table_: Table
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self)).parameters
+        named = [(k, p) for k, p in defaults.items() if p.kind is not p.VAR_KEYWORD]
+        changed = [
+            f"{k}={getattr(self, k, None)!r}"
+            for k, p in named
+            if repr(getattr(self, k, None)) != repr(p.default)
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"
 
     def fit(self, data: Any) -> Self:
         """Read the data.
@@ -138,6 +151,23 @@ class FittedTest:
             results[k] = self._test(*checked[k])
         return [results[k] for k in range(len(checked))]
 
+    def columns(self, i: Indices, j: Indices, given: Indices) -> ResultColumns:
+        """Test many triples that are given, and returned, as arrays.
+
+        Parameters
+        ----------
+        i, j : numpy.ndarray of int, shape (m,)
+            Positions of the two columns of each test.
+        given : numpy.ndarray of int, shape (m, q)
+            Positions of the columns conditioned on, q in every test.
+
+        Returns
+        -------
+        ResultColumns
+            Statistics and p-values in the order of the tests.
+        """
+        return columns_of(self, i, j, given)
+
     def _check(self, i: int, j: int, given: Sequence[int]) -> Triple:
         table = getattr(self, "table_", None)
         if table is None:
@@ -156,6 +186,23 @@ class FittedTest:
 
     def _test(self, i: int, j: int, given: tuple[int, ...]) -> TestResult:
         raise NotImplementedError
+
+
+def columns_of(test: CITest, i: Indices, j: Indices, given: Indices) -> ResultColumns:
+    """Ask any test for many results at once, through its batches."""
+    sets = map(tuple, given.tolist())
+    return ResultColumns.of(test.batch(list(zip(i.tolist(), j.tolist(), sets, strict=True))))
+
+
+def ask_columns(test: CITest, i: Indices, j: Indices, given: Indices) -> ResultColumns:
+    """Ask a test for many results by its own `columns`, unless a subclass has redefined something that it would bypass."""
+    redefined = {"columns", "batch", "__call__", "_test"}
+    latest: set[str] = next(
+        (redefined & vars(c).keys() for c in type(test).__mro__ if redefined & vars(c).keys()), set()
+    )
+    if "columns" in latest:
+        return test.columns(i, j, given)  # type: ignore[attr-defined,no-any-return]
+    return columns_of(test, i, j, given)
 
 
 _REGISTRY: dict[str, Callable[[], CITest]] = {}

@@ -31,7 +31,6 @@ discovery", UAI 2011, sections 3.1 to 3.4.
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Iterable, Sequence
 from functools import reduce
@@ -171,15 +170,6 @@ class KCI(FittedTest):
         self.memory_limit = memory_limit
         self.random_state = random_state
 
-    def __repr__(self) -> str:
-        defaults = inspect.signature(KCI).parameters
-        changed = [
-            f"{k}={getattr(self, k)!r}"
-            for k, p in defaults.items()
-            if repr(getattr(self, k)) != repr(p.default)
-        ]
-        return f"KCI({', '.join(changed)})"
-
     # -- preparation -----------------------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
@@ -193,6 +183,15 @@ class KCI(FittedTest):
         self._entropy = entropy(self.random_state)
         self._work = self._workspace()
         self._kept: tuple[int, dict[Block, Array]] = (-1, {})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what lives on a device or can be computed again; a worker process starts from the table."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_work", "_kept")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if hasattr(self, "table_"):
+            self._work, self._kept = self._workspace(), (-1, {})
 
     def _workspace(self) -> Workspace:
         kernels = KernelFactory.of(self.table_, self.width, self.time_width, self.shared)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
-__all__ = ["TestResult"]
+import numpy as np
+
+from causalkit._validation import Floats
+
+__all__ = ["ResultColumns", "TestResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +62,25 @@ class TestResult:
 def independent(n: int, note: str) -> TestResult:
     """Return the result of a test that needs no computation because one side never varies."""
     return TestResult(statistic=0.0, p_value=1.0, log_p_value=0.0, n=n, note=note)
+
+
+@dataclass(frozen=True, eq=False)
+class ResultColumns:
+    """The results of many tests as columns, for searches that do a million of them.
+
+    Parameters
+    ----------
+    statistic, p_value, log_p_value : numpy.ndarray, shape (m,)
+        As in `TestResult`.
+    """
+
+    statistic: Floats
+    p_value: Floats
+    log_p_value: Floats
+
+    @classmethod
+    def of(cls, results: Sequence[TestResult]) -> Self:
+        """Collect single results."""
+        rows = np.array([(r.statistic, r.p_value, r.log_p_value) for r in results], dtype=np.float64)
+        statistic, p_value, log_p_value = rows.reshape(-1, 3).T
+        return cls(statistic, p_value, log_p_value)

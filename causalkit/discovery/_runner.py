@@ -1,0 +1,220 @@
+"""Doing the tests of a level: in pieces of a second or so, on one process or on many, and not twice.
+
+The pieces end where a conditioning set ends, so that what tests with one set share is computed once. Which process does a piece, and
+how large pieces are, changes no result: every test draws from a random stream of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import joblib
+import numpy as np
+
+from causalkit._validation import Table
+from causalkit._version import __version__
+from causalkit.discovery._plan import Plan
+from causalkit.exceptions import CheckpointError, WorkerError
+from causalkit.independence import CITest, ResultColumns
+from causalkit.independence._base import ask_columns
+
+__all__ = ["Checkpoint", "Runner"]
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+FIRST_PIECE = 64
+SECONDS = (0.2, 1.0)
+LOST_WORKERS = 3
+
+
+class Runner:
+    """Does the tests of plans.
+
+    Parameters
+    ----------
+    test : CITest
+        Fitted test.
+    names : tuple of str
+        Names of the columns, for progress.
+    n_jobs : int or None
+        Processes, as joblib understands it.
+    progress : callable
+        Called with a text, the number of tests done and the number planned.
+    checkpoint : Checkpoint or None
+        Where results are kept.
+    """
+
+    def __init__(
+        self,
+        test: CITest,
+        names: tuple[str, ...],
+        n_jobs: int | None,
+        progress: Progress,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.test, self.names, self.n_jobs = test, names, n_jobs
+        self.progress, self.checkpoint = progress, checkpoint
+
+    def __call__(self, plan: Plan) -> ResultColumns:
+        """Return the results of a plan, in its order."""
+        if self.checkpoint is None:
+            return self._run(plan)
+        known, out = self.checkpoint.known(plan)
+        todo = plan[np.flatnonzero(~known)]
+        fresh = self._run(todo)
+        for name in ("statistic", "p_value", "log_p_value"):
+            getattr(out, name)[~known] = getattr(fresh, name)
+        self.checkpoint.add(todo, fresh)
+        return out
+
+    def _run(self, plan: Plan) -> ResultColumns:
+        if not len(plan):
+            return ResultColumns.of([])
+        parts, done, rate = self._first_pieces(plan)
+        rest = plan[done:]
+        if len(rest):
+            workers = joblib.effective_n_jobs(self.n_jobs)
+            size = max(1, min(int(SECONDS[1] * rate), -(-len(rest) // (4 * workers))))
+            parts += self._in_parallel(_pieces(rest, size), len(plan), done)
+        self.progress(self._what(plan), len(plan), len(plan))
+        columns = (
+            np.concatenate([getattr(p, name) for p in parts])
+            for name in ("statistic", "p_value", "log_p_value")
+        )
+        return ResultColumns(*columns)
+
+    def _first_pieces(self, plan: Plan) -> tuple[list[ResultColumns], int, float]:
+        """Do pieces in this process: all of them, or with workers until it is known how long a test takes."""
+        parts: list[ResultColumns] = []
+        starts, done, size = plan.group_starts(), 0, FIRST_PIECE
+        while done < len(plan):
+            after = starts[np.searchsorted(starts, done + size) :]
+            stop = int(after[0]) if len(after) else len(plan)
+            self.progress(self._what(plan[done : done + 1]), done, len(plan))
+            begin = time.perf_counter()
+            piece = plan[done:stop]
+            parts.append(ask_columns(self.test, piece.i, piece.j, piece.given))
+            took = time.perf_counter() - begin
+            rate, done = (stop - done) / max(took, 1e-9), stop
+            if took > SECONDS[0] and joblib.effective_n_jobs(self.n_jobs) > 1:
+                break
+            size = max(1, int(np.clip(SECONDS[1] * rate, size / 2, 2 * size)))
+        return parts, done, rate
+
+    def _in_parallel(self, pieces: list[Plan], total: int, done: int) -> list[ResultColumns]:
+        """Do pieces in other processes; what a lost process was doing is done again by a new one."""
+        parts: list[ResultColumns] = []
+        for attempt in range(LOST_WORKERS + 1):
+            try:
+                for part in self._stream(pieces[len(parts) :]):
+                    parts.append(part)
+                    done += len(part.statistic)
+                    self.progress(self._what(pieces[len(parts) - 1]), done, total)
+                break
+            except joblib.externals.loky.process_executor.BrokenProcessPool as problem:
+                if attempt == LOST_WORKERS:
+                    raise WorkerError(
+                        f"worker processes were lost {attempt + 1} times, the last with {problem!r}; a lack of memory kills "
+                        "processes: use fewer (n_jobs), or a smaller memory_limit of the test"
+                    ) from problem
+        return parts
+
+    def _stream(self, pieces: list[Plan]) -> Iterator[ResultColumns]:
+        parallel = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator", batch_size=1)
+        return iter(
+            parallel(
+                joblib.delayed(ask_columns)(self.test, piece.i, piece.j, piece.given) for piece in pieces
+            )
+        )
+
+    def _what(self, plan: Plan) -> str:
+        i, j, given = (self.names[plan.i[0]], self.names[plan.j[0]], plan.given[0])
+        condition = f" given {', '.join(self.names[k] for k in given)}" if len(given) else ""
+        return f"sets of {plan.given.shape[1]}: {i} vs {j}{condition}"
+
+
+def _pieces(plan: Plan, size: int) -> list[Plan]:
+    """Cut a plan where conditioning sets end, into pieces of at least a size."""
+    cuts = [0]
+    for start in [*plan.group_starts()[1:].tolist(), len(plan)]:
+        if start - cuts[-1] >= size or start == len(plan):
+            cuts.append(start)
+    return [plan[start:stop] for start, stop in pairwise(cuts)]
+
+
+class Checkpoint:
+    """Results in a file, one test per line, so that a search that was cut off goes on where it was.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file; it is made if it is not there.
+    table : Table
+        The data.
+    test : str
+        What the test is, in words that change when its parameters do.
+    """
+
+    def __init__(self, path: str | Path, table: Table, test: str) -> None:
+        self.path, self.names = Path(path), table.names
+        words = re.sub(r" at 0x[0-9a-fA-F]+", "", test)
+        self._header = {"version": __version__, "test": words, "data": fingerprint(table)}
+        self._results: dict[Any, tuple[float, float, float]] = {}
+        if self.path.exists() and self.path.stat().st_size:
+            self._read()
+        else:
+            self._append([json.dumps(self._header)])
+
+    def _read(self) -> None:
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        try:
+            header = json.loads(lines[0])
+        except ValueError:
+            header = None
+        if header != self._header:
+            raise CheckpointError(
+                f"{self.path} belongs to other data, another test or another version; delete it or name another file"
+            )
+        for line in lines[1:]:
+            try:
+                x, y, given, *numbers = json.loads(line)
+            except ValueError:
+                continue  # the line that was being written when the search was cut off
+            self._results[x, y, tuple(given)] = tuple(numbers)
+
+    def _append(self, lines: list[str]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
+    def _keys(self, plan: Plan) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        for i, j, given in zip(plan.i.tolist(), plan.j.tolist(), plan.given.tolist(), strict=True):
+            yield self.names[i], self.names[j], tuple(self.names[k] for k in given)
+
+    def known(self, plan: Plan) -> tuple[Any, ResultColumns]:
+        """Return which tests of a plan are known, and columns with their results."""
+        found = [self._results.get(key) for key in self._keys(plan)]
+        rows = np.array([row or (np.nan,) * 3 for row in found], dtype=np.float64).reshape(-1, 3)
+        return np.array([row is not None for row in found], dtype=bool), ResultColumns(*rows.T.copy())
+
+    def add(self, plan: Plan, results: ResultColumns) -> None:
+        """Keep results."""
+        columns = zip(
+            results.statistic.tolist(), results.p_value.tolist(), results.log_p_value.tolist(), strict=True
+        )
+        new = dict(zip(self._keys(plan), columns, strict=True))
+        self._results.update(new)
+        self._append([json.dumps([x, y, list(given), *numbers]) for (x, y, given), numbers in new.items()])
+
+
+def fingerprint(table: Table) -> str:
+    """Return a digest of the data: every bit of the values, names and types."""
+    digest = hashlib.sha256(repr((table.names, table.types)).encode())
+    digest.update(np.ascontiguousarray(table.values).tobytes())
+    return digest.hexdigest()
