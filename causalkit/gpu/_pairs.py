@@ -59,6 +59,7 @@ def pair_sums(
     *,
     rows: NDArray[np.intp] | None = None,
     squares: str | None = "float32",
+    firsts: bool = True,
 ) -> PairSums:
     """Return the sums of A B J, and of their squares, for all pairs.
 
@@ -76,6 +77,8 @@ def pair_sums(
         A sample of rows to estimate the sums from; None for all rows, exactly.
     squares : {"float32", "float64"} or None, default="float32"
         Precision of the sums of squares; None leaves them out.
+    firsts : bool, default=True
+        Whether the sums themselves are wanted; without them everything is done in the precision of the squares.
 
     Returns
     -------
@@ -83,6 +86,11 @@ def pair_sums(
         Host arrays.
     """
     n = left.shape[1]
+    if not firsts and squares is not None:
+        dtype = getattr(backend.xp, squares)
+        same = right is left
+        left = backend.xp.astype(left, dtype)
+        right = left if same else backend.xp.astype(right, dtype)
     first = np.zeros((left.shape[0], right.shape[0]))
     second = np.zeros_like(first)
     width = 8 * n * (left.shape[0] + right.shape[0]) * 2
@@ -92,7 +100,8 @@ def pair_sums(
         b = a if right is left else _gram_strip(right, strip, backend)
         j = None if joining is None else joining(strip.rows, strip.start)
         counts = backend.asarray(strip.counts)[None, :]
-        first += _cross(a, b, counts if j is None else counts * j, backend)
+        if firsts:
+            first += _cross(a, b, counts if j is None else counts * j, backend)
         if squares is not None:
             second += _cross_squares(a, b, counts if j is None else counts * j**2, squares, backend)
     return PairSums(first, second)

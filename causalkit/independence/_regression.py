@@ -10,10 +10,11 @@ per variable.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causalkit._validation import check_between
 from causalkit.exceptions import ParameterError
@@ -28,6 +29,8 @@ __all__ = ["FixedRidge", "GaussianProcess", "LeaveOneOut", "Regression"]
 RIDGES = tuple(10.0 ** (k / 2) for k in range(-8, 5))
 FEATURE_CUT = 1e-4
 MAX_FEATURES = 100
+# With more rows the kernel on Z is chosen on this many of them, and only the ridge on all.
+SELECTION_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,11 @@ class Workspace:
     backend: Backend
     budget: MemoryBudget
     points: Array
+
+    def on_rows(self, rows: NDArray[np.intp]) -> Workspace:
+        """Return the same for some of the rows; widths stay those of all rows."""
+        kernels = replace(self.kernels, values=self.kernels.values[rows])
+        return replace(self, kernels=kernels, points=self.backend.take(self.points, rows))
 
     def factor(self, kernel: Kernel, tolerance: float, max_rank: int | None = None) -> Array:
         """Return G of shape (r, n) with G' G the Gram matrix of a kernel."""
@@ -175,20 +183,37 @@ class LeaveOneOut:
         list of ResidualMaker
             One per variable.
         """
-        n = work.kernels.n
-        rank = min(self.max_rank or min(600, 150 + n // 20), max(2, n // 2))
-        spectra = [
-            principal_factor(work.factor(kernel, self.tolerance, rank), work.backend)
-            for kernel in work.kernels.conditioning_candidates(z)
-        ]
         leading = [self._leading(f, work.backend) for f in features]
-        errors = leave_one_out_errors(
-            spectra, self.ridges, leading, work.backend, max_degrees=self.max_share * n
-        )
-        best = [np.unravel_index(e.argmin(), e.shape) for e in errors]
-        choices = [(int(k), int(c)) for k, c in best]
+        kernels = list(work.kernels.conditioning_candidates(z))
+        if work.kernels.n > SELECTION_ROWS:
+            kernels = self._shortlist(kernels, leading, work)
+        spectra = self._spectra(kernels, work)
+        choices = self._choices(spectra, leading, work)
         made = {(k, c): self._smoother(*spectra[k], self.ridges[c]) for k, c in set(choices)}
         return [made[choice] for choice in choices]
+
+    def _shortlist(self, kernels: list[Kernel], features: Sequence[Array], work: Workspace) -> list[Kernel]:
+        """Return the kernels that are chosen on some of the rows; their ridges are chosen on all."""
+        rows = np.random.default_rng(0).permutation(work.kernels.n)[:SELECTION_ROWS]
+        few = work.on_rows(np.sort(rows))
+        some = [work.backend.take(f, np.sort(rows)) for f in features]
+        centered = [f - work.backend.xp.mean(f, axis=0, keepdims=True) for f in some]
+        chosen = {k for k, _ in self._choices(self._spectra(kernels, few), centered, few)}
+        return [kernels[k] for k in sorted(chosen)]
+
+    def _spectra(self, kernels: Sequence[Kernel], work: Workspace) -> list[tuple[Array, Array]]:
+        n = work.kernels.n
+        rank = min(self.max_rank or min(600, 150 + n // 20), max(2, n // 2))
+        return [principal_factor(work.factor(k, self.tolerance, rank), work.backend) for k in kernels]
+
+    def _choices(
+        self, spectra: Sequence[tuple[Array, Array]], features: Sequence[Array], work: Workspace
+    ) -> list[tuple[int, int]]:
+        """Return the position of the kernel and of the ridge with the least leave-one-out error, for each variable."""
+        limit = self.max_share * work.kernels.n
+        errors = leave_one_out_errors(spectra, self.ridges, features, work.backend, max_degrees=limit)
+        best = [np.unravel_index(e.argmin(), e.shape) for e in errors]
+        return [(int(k), int(c)) for k, c in best]
 
     @staticmethod
     def _smoother(basis: Array, values: Array, ridge: float) -> Smoother:

@@ -115,32 +115,35 @@ class PairBatch:
     def _conditional_moments(self) -> Moments:
         """T = sum A B J, mean = tr (A B J), variance = 2 sum (A B J)²."""
         x, y = self._positions()
-        left = self._stack(self.left.factors)
-        right = left if self.right is self.left else self._stack(self.right.factors)
-        diagonals = self._diagonals(left), self._diagonals(right)
-        mean = (diagonals[0] @ diagonals[1].T)[x, y]
-        sums = pair_sums(
-            left,
-            right,
-            self._joining if self.joined else None,
-            self.work.backend,
-            self.work.budget,
-            rows=self._sample,
-        )
-        if not self.joined:
-            statistic = self._squared_products()[x, y]
-        else:
-            statistic = sums.first[x, y] if self._sample is None else self._statistics_from_factors()
-        own = self._own_sums(sums.first, diagonals)
-        return Moments(
-            statistic, mean, 2 * sums.second[x, y], _effect(statistic - mean, own[0][x], own[1][y])
-        )
+        left, scale_x = self._scaled(self._stack(self.left.factors))
+        same = self.right is self.left
+        right, scale_y = (left, scale_x) if same else self._scaled(self._stack(self.right.factors))
+        joining = self._joining if self.joined else None
+        backend, budget = self.work.backend, self.work.budget
+        sums = pair_sums(left, right, joining, backend, budget, rows=self._sample, firsts=self.joined)
+        scale, diagonals = np.outer(scale_x, scale_y), (self._diagonals(left), self._diagonals(right))
+        mean = (scale * (diagonals[0] @ diagonals[1].T))[x, y]
+        own = self._own_sums(sums.first, diagonals, scale_x, scale_y)
+        statistic = (scale * sums.first)[x, y] if self.joined else self._squared_products()[x, y]
+        if self.joined and self._sample is not None:
+            statistic = self._statistics_from_factors()
+        variance = 2 * (scale**2 * sums.second)[x, y]
+        return Moments(statistic, mean, variance, _effect(statistic - mean, own[0][x], own[1][y]))
 
-    def _own_sums(self, first: Floats, diagonals: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    def _scaled(self, stack: Array) -> tuple[Array, Floats]:
+        """Return factors with rows of length at most 1, whose fourth powers do not underflow, and the squared lengths taken out."""
+        xp = self.work.backend.xp
+        largest = self.work.backend.to_numpy(xp.max(xp.sum(stack**2, axis=2), axis=1))
+        squared = np.where(largest > 0, largest, 1.0)
+        return stack / self.work.backend.asarray(np.sqrt(squared))[:, None, None], squared
+
+    def _own_sums(
+        self, first: Floats, diagonals: tuple[Floats, Floats], scale_x: Floats, scale_y: Floats
+    ) -> tuple[Floats, Floats]:
         """Return the sums of A² J off the diagonal for each variable, which bound the statistic."""
-        traces = [(d**2).sum(axis=1) for d in diagonals]
-        if self.left is self.right:
-            own = np.diag(first) - traces[0]
+        traces = [s**2 * (d**2).sum(axis=1) for s, d in zip((scale_x, scale_y), diagonals, strict=True)]
+        if self.joined:
+            own = scale_x**2 * np.diag(first) - traces[0]
             return own, own
         norms = self._per_side(_squared_norm)
         return norms[0] - traces[0], norms[1] - traces[1]
