@@ -75,6 +75,10 @@ class Table:
             {name: self.levels[name] for name in names if name in self.levels},
         )
 
+    def take(self, rows: NDArray[np.intp]) -> Table:
+        """Return some of the rows."""
+        return replace(self, values=self.values[rows])
+
     def join(self, other: Table) -> Table:
         """Return the columns of both tables side by side."""
         twice = [name for name in other.names if name in self.names]

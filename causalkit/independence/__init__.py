@@ -8,26 +8,35 @@ Function                       Object, and its name   For
 :func:`g_square_test`          `GSquare`, "g_square"  labels
 :func:`chi_square_test`        `ChiSquare`,           labels
                                "chi_square"
+:func:`gcm_test`               `GCM`, "gcm"           a companion: correlation of residuals, any regression
+none                           `RCIT`, "rcit";        random features, for comparison
+                               `RCoT`, "rcot"
 none                           `DSeparation`          a known graph instead of data
 =============================  =====================  ==========================================================
 """
 
 from causalkit.independence._base import CITest, get_test, register_test
 from causalkit.independence._contingency import ChiSquare, GSquare, chi_square_test, g_square_test
+from causalkit.independence._covariance_measure import GCM, gcm_test
+from causalkit.independence._divide import DivideAndCombine
 from causalkit.independence._fisher_z import FisherZ, fisher_z_test
 from causalkit.independence._kci import KCI, kci_test
 from causalkit.independence._kernels import Delta, Gaussian, Kernel, Linear, center_gram
 from causalkit.independence._null import Gamma, HallBuckleyEagleson, NullLaw, Permutation, Spectral
 from causalkit.independence._oracle import DSeparation
+from causalkit.independence._random_features import RCIT, RCoT
 from causalkit.independence._regression import FixedRidge, GaussianProcess, LeaveOneOut, LowRank, Regression
 from causalkit.independence._result import ResultColumns, TestResult
 
 __all__ = [
+    "GCM",
     "KCI",
+    "RCIT",
     "CITest",
     "ChiSquare",
     "DSeparation",
     "Delta",
+    "DivideAndCombine",
     "FisherZ",
     "FixedRidge",
     "GSquare",
@@ -41,6 +50,7 @@ __all__ = [
     "LowRank",
     "NullLaw",
     "Permutation",
+    "RCoT",
     "Regression",
     "ResultColumns",
     "Spectral",
@@ -49,6 +59,7 @@ __all__ = [
     "chi_square_test",
     "fisher_z_test",
     "g_square_test",
+    "gcm_test",
     "get_test",
     "kci_test",
     "register_test",
@@ -58,3 +69,6 @@ register_test("kci", KCI)
 register_test("fisher_z", FisherZ)
 register_test("g_square", GSquare)
 register_test("chi_square", ChiSquare)
+register_test("gcm", GCM)
+register_test("rcit", RCIT)
+register_test("rcot", RCoT)
