@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export PIP_NO_INPUT = 1
 
-.PHONY: demo test test-all lint docs bench clean
+.PHONY: demo test test-all test-gpu lint docs bench clean
+
+# More packages for the tests, for example torch==2.13.0: what is not installed is not tested.
+WITH ?=
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/us_macro_data.py demo/us_macro.csv
@@ -17,6 +20,11 @@ test: $(VENV)/.test
 
 test-all: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 -m "slow or not slow" --cov --cov-report=term
+
+# On a machine with a CUDA device: the tests that compare CuPy with NumPy.
+test-gpu: $(VENV)/.test
+	$(PIP) --editable '.[gpu]'
+	$(BIN)/python -m pytest -m gpu
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -44,7 +52,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[test]' $(WITH)
 	@touch $@
 
 $(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
