@@ -49,7 +49,11 @@ numpydoc_validation_checks = {
     "SS05",
 }
 # Enumerations and protocols have the parameters of their bases, a named tuple those of its fields.
-numpydoc_validation_exclude = {r"\.__", r"\._", r"\.(Mark|GraphKind|CITest|Kernel|ChangeScorer|TestRecord)$"}
+numpydoc_validation_exclude = {
+    r"\.__",
+    r"\._",
+    r"\.(Mark|GraphKind|CITest|Kernel|NullLaw|Regression|ChangeScorer|TestRecord)$",
+}
 
 # Inventories of other projects lie beside the documentation, so that it builds without a network.
 _INVENTORIES = Path(__file__).parent / "_inventories"

@@ -73,13 +73,15 @@ def plan_level(pairs: Mask, pools: Mask, size: int) -> Iterator[Plan]:
         Tests; together every pair given every subset of the pool of either end, each once.
     """
     waiting: list[Plan] = []
+    size_waiting = 0
     for a in np.flatnonzero(pairs.any(axis=1)).tolist():
         for part in _tests_of(a, pairs, pools, size):
             waiting.append(part)
-            if sum(map(len, waiting)) >= PIECE:
+            size_waiting += len(part)
+            if size_waiting >= PIECE:
                 yield _joined(waiting)
-                waiting = []
-    if sum(map(len, waiting)):
+                waiting, size_waiting = [], 0
+    if size_waiting:
         yield _joined(waiting)
 
 

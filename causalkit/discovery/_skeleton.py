@@ -85,6 +85,13 @@ class Skeleton:
     evidence: Evidence | None = None
     blocks: list[TestBlock] = field(default_factory=list)
 
+    def is_separated(self) -> Mask:
+        """Return which pairs i < j some test has found independent."""
+        out = np.zeros(self.adjacent.shape, dtype=bool)
+        for block in self.blocks:
+            out[block.i[block.independent], block.j[block.independent]] = True
+        return out
+
     @property
     def n_tests(self) -> int:
         """Number of tests done."""
@@ -215,8 +222,8 @@ class SkeletonSearch:
             self._marginal[block.i, block.j] = self._marginal[block.j, block.i] = block.results.log_p_value
 
     def _remove_separated(self, skeleton: Skeleton) -> None:
-        for i, j in skeleton.separations:
-            skeleton.adjacent[i, j] = skeleton.adjacent[j, i] = False
+        separated = skeleton.is_separated()
+        skeleton.adjacent &= ~(separated | separated.T)
 
     # -- pairs that knowledge keeps apart --------------------------------------------------------------------------------------------
 
@@ -225,15 +232,14 @@ class SkeletonSearch:
 
         Without this, a triple i - k - j whose ends knowledge keeps apart would be taken for no collider, unseen.
         """
-        waiting = self._pairs_apart(skeleton.adjacent)
-        for pair in skeleton.separations:
-            waiting[pair] = False
+        if not self._excluded.any():
+            return
+        waiting = self._pairs_apart(skeleton.adjacent) & ~skeleton.is_separated()
         apart = np.argwhere(waiting).tolist()
         for size in range(self.limit + 1):
             if not self._level(skeleton, waiting | waiting.T, size):
                 break
-            for pair in skeleton.separations:
-                waiting[pair] = False
+            waiting &= ~skeleton.is_separated()
         for i, j in apart:
             if (i, j) not in skeleton.separations:
                 skeleton.separations[i, j] = (_least_dependent(skeleton, i, j),)

@@ -104,11 +104,39 @@ class Backend:
         return np.asarray(array.cpu() if is_torch_namespace(self.xp) else array)
 
     def zeros(self, shape: tuple[int, ...], like: Array) -> Array:
-        """Return zeros of the data type and on the device of another array."""
+        """Return zeros of the data type and on the device of another array.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of the new array.
+        like : Array
+            The other array.
+
+        Returns
+        -------
+        Array
+            Zeros.
+        """
         return self.xp.zeros(shape, dtype=like.dtype, device=like.device)
 
     def take(self, array: Array, rows: NDArray[np.intp], axis: int = 0) -> Array:
-        """Return rows (or columns) by their positions, given on the host."""
+        """Return rows (or columns) by their positions, given on the host.
+
+        Parameters
+        ----------
+        array : Array
+            Where they are taken from.
+        rows : numpy.ndarray of int, shape (k,)
+            Positions along the axis.
+        axis : int, default=0
+            The axis.
+
+        Returns
+        -------
+        Array
+            A copy of what is at these positions.
+        """
         if is_numpy_namespace(self.xp):
             return np.take(array, rows, axis=axis)
         return self.xp.take(array, self.asarray(rows, "int64"), axis=axis)
@@ -131,7 +159,18 @@ class Backend:
         return self.xp.linalg.cholesky(matrix)
 
     def eigh(self, matrix: Array) -> tuple[Array, Array]:
-        """Return eigenvalues, ascending, and eigenvectors of a symmetric matrix."""
+        """Return eigenvalues, ascending, and eigenvectors of a symmetric matrix.
+
+        Parameters
+        ----------
+        matrix : Array, shape (m, m)
+            Symmetric.
+
+        Returns
+        -------
+        (Array of shape (m,), Array of shape (m, m))
+            Eigenvalues, and eigenvectors in columns.
+        """
         if is_numpy_namespace(self.xp):
             values, vectors = linalg.eigh(matrix, check_finite=False, driver="evd")
         else:
@@ -167,7 +206,13 @@ class Backend:
         return self.xp.linalg.solve(matrix, right)
 
     def free_bytes(self) -> int:
-        """Return the memory that is free on the device, in bytes."""
+        """Return the memory that is free on the device, in bytes.
+
+        Returns
+        -------
+        int
+            Bytes.
+        """
         if is_cupy_namespace(self.xp):
             cupy = importlib.import_module("cupy")
             pool = cupy.get_default_memory_pool()

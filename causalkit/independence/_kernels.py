@@ -30,7 +30,18 @@ class Kernel(Protocol):
         ...
 
     def diagonal(self, a: Any) -> Any:
-        """Return the vector of k(a_i, a_i)."""
+        """Return the vector of k(a_i, a_i).
+
+        Parameters
+        ----------
+        a : array, shape (n, d)
+            Rows.
+
+        Returns
+        -------
+        array, shape (n,)
+            Each row's similarity to itself.
+        """
         ...
 
 
@@ -76,7 +87,18 @@ class Gaussian:
         return out if self.variance == 1.0 else self.variance * out
 
     def diagonal(self, a: Array) -> Array:
-        """Return the vector of k(a_i, a_i); shape (n,)."""
+        """Return the vector of k(a_i, a_i).
+
+        Parameters
+        ----------
+        a : array, shape (n, d)
+            Rows.
+
+        Returns
+        -------
+        array, shape (n,)
+            Each row's similarity to itself.
+        """
         return self.variance * array_namespace(a).ones_like(a[:, 0])
 
 
@@ -125,7 +147,18 @@ class Delta:
         return same if self.shared == 0 else self.shared + (1 - self.shared) * same
 
     def diagonal(self, a: Array) -> Array:
-        """Return the vector of k(a_i, a_i); shape (n,)."""
+        """Return the vector of k(a_i, a_i).
+
+        Parameters
+        ----------
+        a : array, shape (n, d)
+            Rows.
+
+        Returns
+        -------
+        array, shape (n,)
+            Each row's similarity to itself.
+        """
         return array_namespace(a).ones_like(a[:, 0])
 
 
@@ -147,7 +180,18 @@ class Linear:
         return a @ (a if b is None else b).mT
 
     def diagonal(self, a: Array) -> Array:
-        """Return the vector of inner products of rows with themselves; shape (n,)."""
+        """Return the vector of inner products of rows with themselves.
+
+        Parameters
+        ----------
+        a : array, shape (n, d)
+            Rows.
+
+        Returns
+        -------
+        array, shape (n,)
+            Each row's similarity to itself.
+        """
         return array_namespace(a).sum(a * a, axis=1)
 
 
@@ -171,7 +215,18 @@ class On:
         return self.kernel(self._select(a), None if b is None else self._select(b))
 
     def diagonal(self, a: Array) -> Array:
-        """Return the vector of k(a_i, a_i); shape (n,)."""
+        """Return the vector of k(a_i, a_i).
+
+        Parameters
+        ----------
+        a : array, shape (n, d)
+            Rows.
+
+        Returns
+        -------
+        array, shape (n,)
+            Each row's similarity to itself.
+        """
         return self.kernel.diagonal(self._select(a))
 
     def _select(self, a: Array) -> Array:
@@ -195,7 +250,18 @@ class Product:
         return reduce(lambda left, right: left * right, (kernel(a, b) for kernel in self.kernels))
 
     def diagonal(self, a: Array) -> Array:
-        """Return the vector of k(a_i, a_i); shape (n,)."""
+        """Return the vector of k(a_i, a_i).
+
+        Parameters
+        ----------
+        a : array, shape (n, d)
+            Rows.
+
+        Returns
+        -------
+        array, shape (n,)
+            Each row's similarity to itself.
+        """
         return reduce(lambda left, right: left * right, (kernel.diagonal(a) for kernel in self.kernels))
 
 
@@ -217,7 +283,18 @@ class Mean:
         return total / len(self.kernels)
 
     def diagonal(self, a: Array) -> Array:
-        """Return the vector of k(a_i, a_i); shape (n,)."""
+        """Return the vector of k(a_i, a_i).
+
+        Parameters
+        ----------
+        a : array, shape (n, d)
+            Rows.
+
+        Returns
+        -------
+        array, shape (n,)
+            Each row's similarity to itself.
+        """
         total = reduce(lambda left, right: left + right, (kernel.diagonal(a) for kernel in self.kernels))
         return total / len(self.kernels)
 
@@ -242,7 +319,18 @@ class Shared:
         return self.share + (1 - self.share) * self.kernel(a, b)
 
     def diagonal(self, a: Array) -> Array:
-        """Return the vector of k(a_i, a_i); shape (n,)."""
+        """Return the vector of k(a_i, a_i).
+
+        Parameters
+        ----------
+        a : array, shape (n, d)
+            Rows.
+
+        Returns
+        -------
+        array, shape (n,)
+            Each row's similarity to itself.
+        """
         return self.share + (1 - self.share) * self.kernel.diagonal(a)
 
 

@@ -80,7 +80,18 @@ class ResultColumns:
 
     @classmethod
     def of(cls, results: Sequence[TestResult]) -> Self:
-        """Collect single results."""
+        """Collect single results.
+
+        Parameters
+        ----------
+        results : sequence of TestResult
+            The results.
+
+        Returns
+        -------
+        ResultColumns
+            Their numbers, in the same order.
+        """
         rows = np.array([(r.statistic, r.p_value, r.log_p_value) for r in results], dtype=np.float64)
         statistic, p_value, log_p_value = rows.reshape(-1, 3).T
         return cls(statistic, p_value, log_p_value)
