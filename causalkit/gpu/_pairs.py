@@ -24,7 +24,7 @@ Floats: TypeAlias = NDArray[np.float64]
 # So few rows are no work for a product of matrices.
 FEW_PAIRS = 16
 
-Joining: TypeAlias = Callable[[slice | NDArray[np.intp], int], Array]
+Joining: TypeAlias = Callable[[slice | NDArray[np.intp], slice], Array]
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class PairSums:
 
 @dataclass(frozen=True)
 class Strip:
-    """Some rows of all Gram matrices, from column `start` on, and the number of times that each entry counts."""
+    """Some rows and columns of all Gram matrices, and the number of times that each column counts."""
 
     rows: slice | NDArray[np.intp]
-    start: int
+    columns: slice
     counts: Floats
 
 
@@ -68,7 +68,7 @@ def pair_sums(
     left, right : Array, shapes (a, n, r) and (b, n, s)
         Factors E of the Gram matrices E E'; the same object twice for all pairs of one list.
     joining : callable or None
-        Takes rows and the first column, and returns that part of J; None for ones.
+        Takes rows and columns, and returns that part of J; None for ones.
     backend : Backend
         Array library.
     budget : MemoryBudget
@@ -93,12 +93,17 @@ def pair_sums(
         right = left if same else backend.xp.astype(right, dtype)
     first = np.zeros((left.shape[0], right.shape[0]))
     second = np.zeros_like(first)
-    width = 8 * n * (left.shape[0] + right.shape[0]) * 2
-    height = budget.rows(width, what=f"the Gram matrices of {left.shape[0]} variables, n={n}, float64")
-    for strip in _strips(n, height, rows):
+    each = 16 * (left.shape[0] + right.shape[0])
+    what = f"the Gram matrices of {left.shape[0]} variables, n={n}, float64"
+    strips = (
+        _whole_strips(n, budget.rows(each * n, what=what))
+        if rows is None
+        else _sampled_strips(n, rows, each, budget)
+    )
+    for strip in strips:
         a = _gram_strip(left, strip, backend)
         b = a if right is left else _gram_strip(right, strip, backend)
-        j = None if joining is None else joining(strip.rows, strip.start)
+        j = None if joining is None else joining(strip.rows, strip.columns)
         counts = backend.asarray(strip.counts)[None, :]
         if firsts:
             first += _cross(a, b, counts if j is None else counts * j, backend)
@@ -107,24 +112,30 @@ def pair_sums(
     return PairSums(first, second)
 
 
-def _strips(n: int, height: int, rows: NDArray[np.intp] | None) -> Iterator[Strip]:
-    """Yield strips: all columns of sampled rows, or columns from the diagonal on, those beyond the diagonal block counted twice."""
-    if rows is not None:
-        for chunk in np.array_split(rows, max(1, -(-len(rows) // height))):
-            yield Strip(chunk, 0, np.full(n, n / len(rows)))
-        return
+def _whole_strips(n: int, height: int) -> Iterator[Strip]:
+    """Yield all rows, each from its own diagonal on; columns beyond the diagonal block count twice."""
     for start in range(0, n, height):
         stop = min(start + height, n)
         counts = np.full(n - start, 2.0)
         counts[: stop - start] = 1.0
-        yield Strip(slice(start, stop), start, counts)
+        yield Strip(slice(start, stop), slice(start, n), counts)
+
+
+def _sampled_strips(n: int, rows: NDArray[np.intp], each: int, budget: MemoryBudget) -> Iterator[Strip]:
+    """Yield sampled rows, some columns at a time, so that a product has many of both; every row stands for n / len(rows)."""
+    width = budget.rows(each * len(rows), what=f"{len(rows)} sampled rows of all Gram matrices, float64")
+    for start in range(0, n, width):
+        stop = min(start + width, n)
+        yield Strip(rows, slice(start, stop), np.full(stop - start, n / len(rows)))
 
 
 def _gram_strip(factors: Array, strip: Strip, backend: Backend) -> Array:
-    """Return rows of all Gram matrices, shape (a, rows, columns)."""
+    """Return rows and columns of all Gram matrices, shape (a, rows, columns)."""
     if isinstance(strip.rows, slice):
-        return backend.xp.matmul(factors[:, strip.rows, :], factors[:, strip.start :, :].mT)
-    return backend.xp.matmul(backend.take(factors, strip.rows, axis=1), factors.mT)
+        chosen = factors[:, strip.rows, :]
+    else:
+        chosen = backend.take(factors, strip.rows, axis=1)
+    return backend.xp.matmul(chosen, factors[:, strip.columns, :].mT)
 
 
 def _cross(a: Array, b: Array, weight: Array, backend: Backend) -> Floats:

@@ -120,8 +120,13 @@ class PairBatch:
         right, scale_y = (left, scale_x) if same else self._scaled(self._stack(self.right.factors))
         joining = self._joining if self.joined else None
         backend, budget = self.work.backend, self.work.budget
+        diagonals = self._diagonals(left), self._diagonals(right)
+        if self._sample is not None:
+            # The statistic then comes from factors, and for an estimate 32 bits are enough.
+            left = backend.xp.astype(left, backend.xp.float32)
+            right = left if same else backend.xp.astype(right, backend.xp.float32)
         sums = pair_sums(left, right, joining, backend, budget, rows=self._sample, firsts=self.joined)
-        scale, diagonals = np.outer(scale_x, scale_y), (self._diagonals(left), self._diagonals(right))
+        scale = np.outer(scale_x, scale_y)
         mean = (scale * (diagonals[0] @ diagonals[1].T))[x, y]
         own = self._own_sums(sums.first, diagonals, scale_x, scale_y)
         statistic = (scale * sums.first)[x, y] if self.joined else self._squared_products()[x, y]
@@ -193,13 +198,12 @@ class PairBatch:
     def _diagonals(self, stack: Array) -> Floats:
         return np.asarray(self.work.backend.to_numpy(self.work.backend.xp.sum(stack**2, axis=2)))
 
-    def _joining(self, rows: Rows, start: int) -> Array:
-        """Return a part of the kernel of z / 2: some rows, and the columns from `start` on."""
+    def _joining(self, rows: Rows, columns: slice) -> Array:
+        """Return some rows and columns of the kernel of z / 2."""
         if isinstance(rows, slice):
-            return self._joining_triangle[rows, start:]
-        return self.work.kernels.joining(self.z)(
-            self.work.backend.take(self.work.points, rows), self.work.points
-        )
+            return self._joining_triangle[rows, columns]
+        points = self.work.points
+        return self.work.kernels.joining(self.z)(self.work.backend.take(points, rows), points[columns, :])
 
     @cached_property
     def _joining_triangle(self) -> Array:

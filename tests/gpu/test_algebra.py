@@ -128,8 +128,8 @@ class TestPairSums:
     def part(self, backend):
         whole = backend.asarray(self.joining)
 
-        def rows_of(rows, start):
-            return (whole[rows, :] if isinstance(rows, slice) else backend.take(whole, rows))[:, start:]
+        def rows_of(rows, columns):
+            return (whole[rows, :] if isinstance(rows, slice) else backend.take(whole, rows))[:, columns]
 
         return rows_of
 
