@@ -132,3 +132,19 @@ def test_float32_input_is_read_as_float64():
 def test_more_conditioning_columns_than_rows():
     wide = np.random.default_rng(0).normal(size=(60, 70))
     assert 0 < KCI().fit(wide)(0, 1, tuple(range(2, 70))).p_value <= 1
+
+
+def test_threads_of_linear_algebra_are_restored():
+    """NumPy and SciPy bring one pool each; both are held to one thread inside a test and given back."""
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    with threadpool_limits(2, "blas"):
+        before = threads()
+        kci_test(DATA[:, 0], DATA[:, 1], DATA[:, 2])
+        assert threads() == before
+        with pytest.raises(MemoryBudgetError):
+            p_values(memory_limit=20_000)
+        assert threads() == before
