@@ -6,6 +6,7 @@ never draws from a common generator: it asks for the stream that belongs to its 
 
 from __future__ import annotations
 
+import zlib
 from typing import TypeAlias
 
 import numpy as np
@@ -31,6 +32,11 @@ def entropy(rng: Seed) -> int:
     """Return one integer that names all streams of a run; the same seed gives the same integer."""
     generator = as_generator(rng)
     return int(rng) if isinstance(rng, int | np.integer) else int(generator.integers(2**63))
+
+
+def named_stream(base: int, names: object) -> np.random.Generator:
+    """Return the generator that belongs to names (strings, in lists), not to positions: columns may be in any order."""
+    return stream(base, zlib.crc32(repr(names).encode()))
 
 
 def stream(base: int, *key: int) -> np.random.Generator:

@@ -69,8 +69,7 @@ class Runner:
         known, out = self.checkpoint.known(plan)
         todo = plan[np.flatnonzero(~known)]
         fresh = self._run(todo)
-        for name in ("statistic", "p_value", "log_p_value"):
-            getattr(out, name)[~known] = getattr(fresh, name)
+        out.put(~known, fresh)
         self.checkpoint.add(todo, fresh)
         return out
 
@@ -84,11 +83,7 @@ class Runner:
             size = max(1, min(int(SECONDS[1] * rate), -(-len(rest) // (4 * workers))))
             parts += self._in_parallel(_pieces(rest, size), len(plan), done)
         self.progress(self._what(plan), len(plan), len(plan))
-        columns = (
-            np.concatenate([getattr(p, name) for p in parts])
-            for name in ("statistic", "p_value", "log_p_value")
-        )
-        return ResultColumns(*columns)
+        return ResultColumns.concatenated(parts)
 
     def _first_pieces(self, plan: Plan) -> tuple[list[ResultColumns], int, float]:
         """Do pieces in this process: all of them, or with workers until it is known how long a test takes."""

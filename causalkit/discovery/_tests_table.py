@@ -50,9 +50,8 @@ class TestBlock:
 
     def select(self, rows: NDArray[np.bool_]) -> Self:
         """Return some of the tests."""
-        r = self.results
-        results = ResultColumns(r.statistic[rows], r.p_value[rows], r.log_p_value[rows])
-        return type(self)(self.i[rows], self.j[rows], self.given[rows], results, self.independent[rows])
+        results, independent = self.results.take(rows), self.independent[rows]
+        return type(self)(self.i[rows], self.j[rows], self.given[rows], results, independent)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ DeviceName: TypeAlias = str
 
 __all__ = ["Array", "Backend", "get_backend"]
 
-MODULES = {"numpy": "numpy", "cupy": "cupy", "torch": "torch"}
+LIBRARIES = ("numpy", "cupy", "torch")
 INSTALL = {
     "cupy": "pip install 'causalkit[gpu]' (or the cupy wheel of your CUDA version)",
     "torch": "pip install 'causalkit[torch]'",
@@ -237,13 +237,13 @@ def free_host_bytes() -> int:
 
 def installed(name: str) -> bool:
     """Tell whether an array library is installed, without importing it."""
-    return importlib.util.find_spec(MODULES[name]) is not None
+    return importlib.util.find_spec(name) is not None
 
 
 def cuda_devices(name: str) -> int:
     """Return how many CUDA devices an installed library sees."""
     try:
-        module = importlib.import_module(MODULES[name])
+        module = importlib.import_module(name)
         if name == "cupy":
             return int(module.cuda.runtime.getDeviceCount())
         return int(module.cuda.device_count()) if name == "torch" else 0
@@ -283,7 +283,7 @@ def get_backend(backend: str | Backend = "auto", device: DeviceName = "cpu") -> 
     """
     if isinstance(backend, Backend):
         return backend
-    if backend not in ("auto", *MODULES):
+    if backend not in ("auto", *LIBRARIES):
         raise ParameterError(
             f"backend is {backend!r}; allowed are 'auto', 'numpy', 'cupy', 'torch' or a Backend"
         )

@@ -7,7 +7,7 @@ import os
 import platform
 from dataclasses import dataclass
 
-from causalkit.gpu._backend import MODULES, cuda_devices, free_host_bytes, installed
+from causalkit.gpu._backend import LIBRARIES, cuda_devices, free_host_bytes, installed
 
 __all__ = ["DeviceReport", "device_report"]
 
@@ -57,7 +57,7 @@ def device_report() -> DeviceReport:
     >>> "numpy" in device_report().libraries
     True
     """
-    libraries = {name: _version(name) for name in MODULES if installed(name)}
+    libraries = {name: _version(name) for name in LIBRARIES if installed(name)}
     return DeviceReport(
         platform.machine() or "unknown processor", _cores(), free_host_bytes(), libraries, tuple(_gpus())
     )
@@ -65,7 +65,7 @@ def device_report() -> DeviceReport:
 
 def _version(name: str) -> str:
     try:
-        return str(importlib.import_module(MODULES[name]).__version__)
+        return str(importlib.import_module(name).__version__)
     except Exception as problem:  # noqa: BLE001 - a library that cannot load its drivers is a finding, not a failure
         return f"cannot be imported ({type(problem).__name__})"
 

@@ -146,10 +146,18 @@ class FittedTest:
             In the order of the triples, and independent of it.
         """
         checked = [self._check(*triple) for triple in triples]
+        places: dict[tuple[int, ...], list[int]] = {}
+        for k in sorted(range(len(checked)), key=lambda k: (len(checked[k][2]), checked[k][2], checked[k])):
+            places.setdefault(checked[k][2], []).append(k)
         results: dict[int, TestResult] = {}
-        for k in sorted(range(len(checked)), key=lambda k: (len(checked[k][2]), checked[k][2])):
-            results[k] = self._test(*checked[k])
+        for given, members in places.items():
+            answers = self._test_pairs([checked[k][:2] for k in members], given)
+            results.update(zip(members, answers, strict=True))
         return [results[k] for k in range(len(checked))]
+
+    def _test_pairs(self, pairs: Sequence[tuple[int, int]], given: tuple[int, ...]) -> list[TestResult]:
+        """Test all pairs that have one conditioning set."""
+        return [self._test(i, j, given) for i, j in pairs]
 
     def columns(self, i: Indices, j: Indices, given: Indices) -> ResultColumns:
         """Test many triples that are given, and returned, as arrays.

@@ -18,13 +18,12 @@ R. D. Shah, J. Peters, "The hardness of conditional independence testing and the
 from __future__ import annotations
 
 import math
-import zlib
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from causalkit._random import Seed, entropy, stream
+from causalkit._random import Seed, entropy, named_stream
 from causalkit._validation import ColumnTypes, Floats
 from causalkit.gpu import MemoryBudget, get_backend
 from causalkit.gpu._threads import single_thread_below
@@ -109,7 +108,7 @@ class GCM(FittedTest):
             log_p = math.log(2) + float(special.log_ndtr(-abs(largest)))
             return TestResult(largest, math.exp(log_p), log_p, len(products))
         names = sorted(self.table_.names[k] for k in columns)
-        rng = stream(self._entropy, zlib.crc32(repr(names).encode()))
+        rng = named_stream(self._entropy, names)
         correlation = np.nan_to_num(np.corrcoef(products.T))
         values, vectors = np.linalg.eigh(correlation)
         root = vectors * np.sqrt(np.maximum(values, 0))

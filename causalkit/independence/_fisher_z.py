@@ -103,7 +103,8 @@ class FisherZ(FittedTest):
             statistic = math.sqrt(n - q - 3) * np.arctanh(r)
         log_p = math.log(2) + special.log_ndtr(-np.abs(statistic))
         out = ResultColumns(statistic, np.exp(log_p), log_p)
-        return _replaced(out, ~safe, columns_of(self, i[~safe], j[~safe], given[~safe]))
+        out.put(~safe, columns_of(self, i[~safe], j[~safe], given[~safe]))
+        return out
 
 
 def _partial_covariances(
@@ -123,12 +124,6 @@ def _partial_covariances(
     explained = cross.transpose(0, 2, 1) @ np.linalg.solve(middle, cross)
     rest = matrix[i, j] - explained[:, 0, 1]
     return 1 - explained[:, 0, 0], 1 - explained[:, 1, 1], rest, safe
-
-
-def _replaced(columns: ResultColumns, where: NDArray[np.bool_], by: ResultColumns) -> ResultColumns:
-    for name in ("statistic", "p_value", "log_p_value"):
-        getattr(columns, name)[where] = getattr(by, name)
-    return columns
 
 
 def _partial_covariance(matrix: Floats) -> tuple[Floats, int]:

@@ -32,7 +32,7 @@ discovery", UAI 2011, sections 3.1 to 3.4.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
@@ -45,7 +45,7 @@ from causalkit.exceptions import ParameterError, SmallSampleWarning
 from causalkit.gpu import Array, Backend, MemoryBudget, get_backend
 from causalkit.gpu._ridge import ResidualMaker
 from causalkit.gpu._threads import single_thread_below
-from causalkit.independence._base import FittedTest, Triple, read_arguments
+from causalkit.independence._base import FittedTest, read_arguments
 from causalkit.independence._kernel_factory import Block, KernelFactory, Width
 from causalkit.independence._kernels import Kernel, Product
 from causalkit.independence._null import Gamma, HallBuckleyEagleson, NullLaw, Permutation, Spectral
@@ -222,30 +222,10 @@ class KCI(FittedTest):
     # -- tests -------------------------------------------------------------------------------------------------------------------
 
     def _test(self, i: int, j: int, given: tuple[int, ...]) -> TestResult:
-        return self._test_blocks([((i,), (j,))], given)[0]
+        return self._test_pairs([(i, j)], given)[0]
 
-    def batch(self, triples: Iterable[Triple]) -> list[TestResult]:
-        """Test many triples; those with the same conditioning set are tested together.
-
-        Parameters
-        ----------
-        triples : iterable of (int, int, tuple of int)
-            The tests to do.
-
-        Returns
-        -------
-        list of TestResult
-            In the order of the triples, and independent of it.
-        """
-        checked = [self._check(*triple) for triple in triples]
-        places: dict[Block, list[int]] = {}
-        for k in sorted(range(len(checked)), key=lambda k: (len(checked[k][2]), checked[k][2], checked[k])):
-            places.setdefault(checked[k][2], []).append(k)
-        results: dict[int, TestResult] = {}
-        for given, members in places.items():
-            pairs = [((checked[k][0],), (checked[k][1],)) for k in members]
-            results.update(zip(members, self._test_blocks(pairs, given), strict=True))
-        return [results[k] for k in range(len(checked))]
+    def _test_pairs(self, pairs: Sequence[tuple[int, int]], given: tuple[int, ...]) -> list[TestResult]:
+        return self._test_blocks([((i,), (j,)) for i, j in pairs], given)
 
     def _test_blocks(self, pairs: Sequence[BlockPair], given: Block) -> list[TestResult]:
         """Test groups of columns against others, all given the same columns."""

@@ -18,13 +18,11 @@ discovery", Journal of Causal Inference 7(1), 2019, sections 4 and 5.
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 from scipy import linalg
 from scipy.spatial.distance import pdist
 
-from causalkit._random import Seed, entropy, stream
+from causalkit._random import Seed, entropy, named_stream
 from causalkit._validation import ColumnTypes, Floats, check_between, check_count
 from causalkit.exceptions import DataError
 from causalkit.independence._base import FittedTest
@@ -111,7 +109,7 @@ class RCoT(FittedTest):
         # Which of the two is X is decided by name, so that neither their order nor that of the columns matters.
         i, j = sorted((i, j), key=lambda k: self.table_.names[k])
         z = tuple(sorted((k for k in given if k not in self._constant), key=lambda k: self.table_.names[k]))
-        rng = stream(self._entropy, zlib.crc32(repr([self.table_.names[k] for k in (i, j, *z)]).encode()))
+        rng = named_stream(self._entropy, [self.table_.names[k] for k in (i, j, *z)])
         x = (i, *z) if self._x_sees_z else (i,)
         first, second = self._features(x, self.n_features, rng), self._features((j,), self.n_features, rng)
         if z:

@@ -7,7 +7,6 @@ over elementwise products of such matrices, computed for all pairs of one condit
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._random import stream
+from causalkit._random import named_stream
 from causalkit._validation import Floats
 from causalkit.exceptions import ParameterError
 from causalkit.gpu import Array
@@ -343,7 +342,7 @@ class PairBatch:
 
     def _stream_of(self, *blocks: Block) -> np.random.Generator:
         names = [sorted(self._names(block)) for block in blocks]
-        return stream(self.seed, zlib.crc32(repr(names).encode()))
+        return named_stream(self.seed, names)
 
     def _names(self, block: Block) -> list[str]:
         return [self.work.kernels.names[k] for k in block]

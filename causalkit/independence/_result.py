@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causalkit._validation import Floats
 
@@ -93,5 +94,21 @@ class ResultColumns:
             Their numbers, in the same order.
         """
         rows = np.array([(r.statistic, r.p_value, r.log_p_value) for r in results], dtype=np.float64)
-        statistic, p_value, log_p_value = rows.reshape(-1, 3).T
-        return cls(statistic, p_value, log_p_value)
+        return cls(*rows.reshape(-1, 3).T)
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[Self]) -> Self:
+        """Return the results of several parts one after the other."""
+        return cls(*(np.concatenate(columns) for columns in zip(*map(cls._columns, parts), strict=True)))
+
+    def take(self, rows: NDArray[np.bool_]) -> Self:
+        """Return some of the results."""
+        return type(self)(*(column[rows] for column in self._columns()))
+
+    def put(self, rows: NDArray[np.bool_], other: Self) -> None:
+        """Replace some of the results by others."""
+        for column, new in zip(self._columns(), other._columns(), strict=True):
+            column[rows] = new
+
+    def _columns(self) -> tuple[Floats, Floats, Floats]:
+        return self.statistic, self.p_value, self.log_p_value
