@@ -131,6 +131,14 @@ def test_moments_are_those_of_the_formulas(has_set):
     assert (found.mean[0], found.variance[0]) == pytest.approx(expected, rel=1e-6)
 
 
+def test_small_residuals_do_not_underflow_in_single_precision():
+    """Fourth powers of residuals of 1e-7 are no 32-bit floats; the p-value must not notice their scale."""
+    a, b = two_grams()
+    whole, small = (pair(c * a, c * b, conditional=True) for c in (1.0, 1e-14))
+    assert small.moments.variance[0] == pytest.approx(1e-56 * whole.moments.variance[0], rel=1e-5)
+    assert Gamma().results(small)[0].p_value == pytest.approx(Gamma().results(whole)[0].p_value, rel=1e-4)
+
+
 def test_effect_size_is_one_for_equal_kernels_and_small_for_independent_ones():
     a, b = two_grams(200)
     assert conditional(Gamma(), a, a).effect_size == pytest.approx(1.0)
