@@ -98,15 +98,45 @@ class ResultColumns:
 
     @classmethod
     def concatenated(cls, parts: Sequence[Self]) -> Self:
-        """Return the results of several parts one after the other."""
+        """Join the results of several parts.
+
+        Parameters
+        ----------
+        parts : sequence of ResultColumns
+            The parts.
+
+        Returns
+        -------
+        ResultColumns
+            All results, one part after the other.
+        """
         return cls(*(np.concatenate(columns) for columns in zip(*map(cls._columns, parts), strict=True)))
 
     def take(self, rows: NDArray[np.bool_]) -> Self:
-        """Return some of the results."""
+        """Return some of the results.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray of bool, shape (m,)
+            Which ones.
+
+        Returns
+        -------
+        ResultColumns
+            Those, in the same order.
+        """
         return type(self)(*(column[rows] for column in self._columns()))
 
     def put(self, rows: NDArray[np.bool_], other: Self) -> None:
-        """Replace some of the results by others."""
+        """Replace some of the results by others.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray of bool, shape (m,)
+            Which ones.
+        other : ResultColumns
+            As many results as `rows` marks.
+        """
         for column, new in zip(self._columns(), other._columns(), strict=True):
             column[rows] = new
 
