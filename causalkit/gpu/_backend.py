@@ -156,6 +156,8 @@ class Backend:
         Array, shape (..., m, m)
             Lower triangular.
         """
+        if is_numpy_namespace(self.xp) and matrix.ndim == 2:
+            return linalg.cholesky(matrix, lower=True, check_finite=False)
         return self.xp.linalg.cholesky(matrix)
 
     def eigh(self, matrix: Array) -> tuple[Array, Array]:

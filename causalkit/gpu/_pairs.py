@@ -1,9 +1,9 @@
 r"""Sums over elementwise products of Gram matrices, for all pairs of many variables at once.
 
 The statistic of a kernel independence test is :math:`\sum_{st} A_{st} B_{st} J_{st}` and the variance of its null law is twice
-:math:`\sum_{st} (A_{st} B_{st} J_{st})^2`, with the residual Gram matrices :math:`A = E_x E_x^\top` and :math:`B = E_y E_y^\top`. In a strip
-of rows every variable's Gram matrix is formed once and flattened; then both sums, for all pairs, are products of two matrices with
-one row per variable. Gram matrices are symmetric, so a strip starts at its own diagonal. Nothing of n x n is ever stored.
+:math:`\sum_{st} (A_{st} B_{st} J_{st})^2`, with the residual Gram matrices :math:`A = E_x E_x^\top` and :math:`B = E_y E_y^\top`. In a tile
+of rows and columns every variable's Gram matrix is formed once and flattened; then both sums, for all pairs, are products of two matrices with
+one row per variable. Gram matrices are symmetric, so the upper triangle is enough. Nothing of n x n is ever stored.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ __all__ = ["PairSums", "pair_sums", "triple_product_sum"]
 Floats: TypeAlias = NDArray[np.float64]
 # So few rows are no work for a product of matrices.
 FEW_PAIRS = 16
+# Tiles of fewer rows make slow products of matrices.
+MIN_HEIGHT = 64
+WHAT = "part of the Gram matrices of all variables, n={}, float64"
 
 Joining: TypeAlias = Callable[[slice | NDArray[np.intp], slice], Array]
 
@@ -42,12 +45,12 @@ class PairSums:
 
 
 @dataclass(frozen=True)
-class Strip:
-    """Some rows and columns of all Gram matrices, and the number of times that each column counts."""
+class Tile:
+    """Some rows and columns of all Gram matrices, and the number of times that each entry counts."""
 
     rows: slice | NDArray[np.intp]
     columns: slice
-    counts: Floats
+    weight: float
 
 
 def pair_sums(
@@ -93,68 +96,63 @@ def pair_sums(
         right = left if same else backend.xp.astype(right, dtype)
     first = np.zeros((left.shape[0], right.shape[0]))
     second = np.zeros_like(first)
-    each = 16 * (left.shape[0] + right.shape[0])
-    what = f"the Gram matrices of {left.shape[0]} variables, n={n}, float64"
-    strips = (
-        _whole_strips(n, budget.rows(each * n, what=what))
-        if rows is None
-        else _sampled_strips(n, rows, each, budget)
-    )
-    for strip in strips:
-        a = _gram_strip(left, strip, backend)
-        b = a if right is left else _gram_strip(right, strip, backend)
-        j = None if joining is None else joining(strip.rows, strip.columns)
-        counts = backend.asarray(strip.counts)[None, :]
+    each = 16 * (left.shape[0] + (0 if right is left else right.shape[0]))
+    tiles = _whole_tiles(n, each, budget) if rows is None else _sampled_tiles(n, rows, each, budget)
+    for tile in tiles:
+        a = _gram_tile(left, tile, backend)
+        b = a if right is left else _gram_tile(right, tile, backend)
+        j = None if joining is None else joining(tile.rows, tile.columns)
         if firsts:
-            first += _cross(a, b, counts if j is None else counts * j, backend)
+            first += tile.weight * _cross(a, b, j, backend)
         if squares is not None:
-            second += _cross_squares(a, b, counts if j is None else counts * j**2, squares, backend)
+            second += tile.weight * _cross_squares(a, b, j, squares, backend)
     return PairSums(first, second)
 
 
-def _whole_strips(n: int, height: int) -> Iterator[Strip]:
-    """Yield all rows, each from its own diagonal on; columns beyond the diagonal block count twice."""
+def _whole_tiles(n: int, each: int, budget: MemoryBudget) -> Iterator[Tile]:
+    """Yield the upper triangle; tiles beyond the diagonal count twice."""
+    height = min(n, max(MIN_HEIGHT, budget.rows(each * n, what=WHAT.format(n))))
+    width = budget.rows(each * height, what=WHAT.format(n))
     for start in range(0, n, height):
         stop = min(start + height, n)
-        counts = np.full(n - start, 2.0)
-        counts[: stop - start] = 1.0
-        yield Strip(slice(start, stop), slice(start, n), counts)
+        yield Tile(slice(start, stop), slice(start, stop), 1.0)
+        for left in range(stop, n, width):
+            yield Tile(slice(start, stop), slice(left, min(left + width, n)), 2.0)
 
 
-def _sampled_strips(n: int, rows: NDArray[np.intp], each: int, budget: MemoryBudget) -> Iterator[Strip]:
-    """Yield sampled rows, some columns at a time, so that a product has many of both; every row stands for n / len(rows)."""
-    width = budget.rows(each * len(rows), what=f"{len(rows)} sampled rows of all Gram matrices, float64")
+def _sampled_tiles(n: int, rows: NDArray[np.intp], each: int, budget: MemoryBudget) -> Iterator[Tile]:
+    """Yield sampled rows, some columns at a time; every row stands for n / len(rows)."""
+    width = max(MIN_HEIGHT, budget.rows(each * len(rows), what=WHAT.format(n)))
     for start in range(0, n, width):
-        stop = min(start + width, n)
-        yield Strip(rows, slice(start, stop), np.full(stop - start, n / len(rows)))
+        yield Tile(rows, slice(start, min(start + width, n)), n / len(rows))
 
 
-def _gram_strip(factors: Array, strip: Strip, backend: Backend) -> Array:
+def _gram_tile(factors: Array, tile: Tile, backend: Backend) -> Array:
     """Return rows and columns of all Gram matrices, shape (a, rows, columns)."""
-    if isinstance(strip.rows, slice):
-        chosen = factors[:, strip.rows, :]
+    if isinstance(tile.rows, slice):
+        chosen = factors[:, tile.rows, :]
     else:
-        chosen = backend.take(factors, strip.rows, axis=1)
-    return backend.xp.matmul(chosen, factors[:, strip.columns, :].mT)
+        chosen = backend.take(factors, tile.rows, axis=1)
+    return backend.xp.matmul(chosen, factors[:, tile.columns, :].mT)
 
 
-def _cross(a: Array, b: Array, weight: Array, backend: Backend) -> Floats:
+def _cross(a: Array, b: Array, weight: Array | None, backend: Backend) -> Floats:
     """Return the sums of a b weight over the last two axes, for all pairs."""
-    flat = backend.xp.reshape(b, (b.shape[0], -1))
-    weighted = backend.xp.reshape(a * backend.xp.astype(weight, a.dtype), (a.shape[0], -1))
+    weighted = a if weight is None else a * backend.xp.astype(weight, a.dtype)
+    left, right = (backend.xp.reshape(part, (part.shape[0], -1)) for part in (weighted, b))
     if a.shape[0] * b.shape[0] <= FEW_PAIRS:
-        sums = backend.xp.vecdot(weighted[:, None, :], flat[None, :, :])
+        sums = backend.xp.vecdot(left[:, None, :], right[None, :, :])
     else:
-        sums = weighted @ flat.mT
+        sums = left @ right.mT
     return np.asarray(backend.to_numpy(sums), dtype=np.float64)
 
 
-def _cross_squares(a: Array, b: Array, weight: Array, precision: str, backend: Backend) -> Floats:
-    """Return the sums of a² b² weight over the last two axes, for all pairs, in the given precision."""
+def _cross_squares(a: Array, b: Array, weight: Array | None, precision: str, backend: Backend) -> Floats:
+    """Return the sums of a² b² weight² over the last two axes, for all pairs, in the given precision."""
     dtype = getattr(backend.xp, precision)
     square = backend.xp.astype(a, dtype) ** 2
     other = square if b is a else backend.xp.astype(b, dtype) ** 2
-    return _cross(square, other, weight, backend)
+    return _cross(square, other, None if weight is None else weight**2, backend)
 
 
 def triple_product_sum(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from causalkit.gpu._backend import Array, Backend
 
-__all__ = ["DenseMaker", "ResidualMaker", "Smoother", "Woodbury", "leave_one_out_errors"]
+__all__ = ["DenseMaker", "ResidualMaker", "Smoother", "Woodbury", "leave_one_out_errors", "residuals"]
 
 
 class ResidualMaker(Protocol):
@@ -111,9 +112,46 @@ class DenseMaker:
         return cls(backend.cholesky(gram + ridge * backend.asarray(np.eye(gram.shape[0]))), ridge, backend)
 
     def residual(self, features: Array) -> Array:
-        """Return R F for features F of shape (n, r)."""
+        """Return R F for features F of shape (n, r); with more columns than rows R itself pays for itself."""
+        return self._solved(features) if features.shape[1] <= self.lower.shape[0] else self.matrix @ features
+
+    @cached_property
+    def matrix(self) -> Array:
+        """R, of shape (n, n)."""
+        return self._solved(self.backend.asarray(np.eye(self.lower.shape[0])))
+
+    def _solved(self, features: Array) -> Array:
         half = self.backend.solve_lower(self.lower, features)
         return self.ridge * self.backend.solve_lower(self.lower, half, transposed=True)
+
+
+def residuals(makers: Sequence[ResidualMaker], features: Sequence[Array], backend: Backend) -> list[Array]:
+    """Return R F of several variables; those that share a residual maker are done in one go.
+
+    Parameters
+    ----------
+    makers : sequence of ResidualMaker
+        One per variable; shared ones are the same object.
+    features : sequence of Array of shape (n, r)
+        Features of each variable.
+    backend : Backend
+        Array library.
+
+    Returns
+    -------
+    list of Array of shape (n, r)
+        Residual features of each variable.
+    """
+    shared: dict[int, list[int]] = {}
+    for k, maker in enumerate(makers):
+        shared.setdefault(id(maker), []).append(k)
+    out: list[Array] = [None] * len(makers)
+    for members in shared.values():
+        done = makers[members[0]].residual(backend.xp.concat([features[k] for k in members], axis=1))
+        ends = np.cumsum([0] + [features[k].shape[1] for k in members])
+        for k, start, stop in zip(members, ends[:-1], ends[1:], strict=True):
+            out[k] = done[:, int(start) : int(stop)]
+    return out
 
 
 def leave_one_out_errors(

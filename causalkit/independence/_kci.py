@@ -43,11 +43,11 @@ from causalkit._random import Seed, entropy
 from causalkit._validation import ColumnType, ColumnTypes, Table, check_between, check_choice
 from causalkit.exceptions import ParameterError, SmallSampleWarning
 from causalkit.gpu import Array, Backend, MemoryBudget, get_backend
-from causalkit.gpu._ridge import ResidualMaker
+from causalkit.gpu._ridge import residuals
 from causalkit.gpu._threads import single_thread_below
 from causalkit.independence._base import FittedTest, read_arguments
 from causalkit.independence._kernel_factory import Block, KernelFactory, Width
-from causalkit.independence._kernels import Kernel, Product
+from causalkit.independence._kernels import Kernel
 from causalkit.independence._null import Gamma, HallBuckleyEagleson, NullLaw, Permutation, Spectral
 from causalkit.independence._regression import LowRank, Strategy, Workspace, get_regression
 from causalkit.independence._residuals import PairBatch, Side
@@ -63,7 +63,9 @@ NULLS: dict[str, type[NullLaw]] = {
 }
 EXACT = LowRank(tolerance=1e-12)
 FACTORIZATIONS = {"low_rank": LowRank(), "exact": EXACT}
-NEARLY_DETERMINED = 1e-5
+# What a factor leaves out of a kernel must be small beside what the regression leaves of it, or the p-value shows it: above the first share
+# the factor is made again, to the second.
+ACCEPTED, GOAL = 1.5e-3, 1e-5
 SMALL_SAMPLE = 50
 
 Form: TypeAlias = Literal["tensor", "joined"]
@@ -253,35 +255,58 @@ class KCI(FittedTest):
     def _pair_batch(self, pairs: Sequence[BlockPair], z: Block) -> PairBatch:
         """Compute the residual features of all variables in some pairs."""
         joined = bool(z) and self.form == "joined"
-        sides = [list(dict.fromkeys(ends)) for ends in zip(*pairs, strict=True)]
-        if not joined:
-            sides = [list(dict.fromkeys(sides[0] + sides[1]))]
-        made = [self._side(blocks, z, joined=joined and k == 0) for k, blocks in enumerate(sides)]
-        places = [{block: k for k, block in enumerate(side.blocks)} for side in (made[0], made[-1])]
+        firsts, seconds = (list(dict.fromkeys(ends)) for ends in zip(*pairs, strict=True))
+        if joined:
+            left, right = self._sides(firsts, seconds, z)
+        else:
+            left = right = self._side(list(dict.fromkeys(firsts + seconds)), z)
+        places = [{block: k for k, block in enumerate(side.blocks)} for side in (left, right)]
         numbered = tuple((places[0][x], places[1][y]) for x, y in pairs)
-        return PairBatch(made[0], made[-1], numbered, z, bool(z) and not joined, self._work, self._entropy)
+        return PairBatch(left, right, numbered, z, bool(z) and not joined, self._work, self._entropy)
 
-    def _side(self, blocks: Sequence[Block], z: Block, *, joined: bool) -> Side:
-        features = [self._joined_features(b, z) if joined else self._features(b, z) for b in blocks]
+    def _side(self, blocks: Sequence[Block], z: Block) -> Side:
+        """Return the residual features of variables, from kernels of their own."""
+        features = [self._features(block, z) for block in blocks]
         if not z:
             return Side(tuple(blocks), tuple(features))
+        kernels = [self._kernel(block, z) for block in blocks]
+        return self._regressed(blocks, features, kernels, [self._work.low_rank.tolerance] * len(blocks), z)
+
+    def _sides(self, firsts: Sequence[Block], seconds: Sequence[Block], z: Block) -> tuple[Side, Side]:
+        """Return both sides of the paper's form, in which Z is joined to the first variable; one regression serves both."""
+        kernels = [self._work.kernels.joined(block, z, self._width(block, z)) for block in firsts]
+        kernels += [self._kernel(block, z) for block in seconds]
+        coarse = self._work.low_rank.joined_tolerance
+        features = [self._work.features(kernel, coarse) for kernel in kernels[: len(firsts)]]
+        features += [self._features(block, z) for block in seconds]
+        tolerances = [coarse] * len(firsts) + [self._work.low_rank.tolerance] * len(seconds)
+        both = self._regressed([*firsts, *seconds], features, kernels, tolerances, z)
+        return both.part(slice(0, len(firsts))), both.part(slice(len(firsts), None))
+
+    def _regressed(
+        self,
+        blocks: Sequence[Block],
+        features: Sequence[Array],
+        kernels: Sequence[Kernel],
+        tolerances: Sequence[float],
+        z: Block,
+    ) -> Side:
+        """Return the residuals of features; where little is left, of features that are more exact."""
         makers = self._strategy.makers(z, features, self._work)
-        ends = zip(makers, features, blocks, strict=True)
-        factors = tuple(self._residual(maker, f, b, z, joined=joined) for maker, f, b in ends)
+        factors = residuals(makers, features, self._work.backend)
+        for k, (before, tolerance) in enumerate(zip(features, tolerances, strict=True)):
+            left = self._share_left(before, factors[k])
+            if tolerance > ACCEPTED * left:
+                finer = max(GOAL * left, EXACT.tolerance)
+                factors[k] = makers[k].residual(self._work.features(kernels[k], min(finer, tolerance)))
         # Means of groups of labels need no correction: the level holds without it, and power would be lost.
         numbers, _ = self._work.kernels.split(z)
-        return Side(tuple(blocks), factors, tuple(makers) if numbers else None)
+        return Side(tuple(blocks), tuple(factors), tuple(makers) if numbers else None)
 
-    def _residual(
-        self, maker: ResidualMaker, features: Array, block: Block, z: Block, *, joined: bool
-    ) -> Array:
-        """Return R F; where next to nothing is left of F, from features that are exact to rounding."""
+    def _share_left(self, before: Array, after: Array) -> float:
         xp = self._work.backend.xp
-        out = maker.residual(features)
-        if float(xp.sum(out**2)) > NEARLY_DETERMINED * float(xp.sum(features**2)):
-            return out
-        kernel = self._joined_kernel(block, z) if joined else self._kernel(block, z)
-        return maker.residual(self._work.features(kernel, EXACT.tolerance))
+        total = float(xp.sum(before**2))
+        return float(xp.sum(after**2)) / total if total > 0 else 1.0
 
     def _features(self, block: Block, z: Block) -> Array:
         """Return the centred features of a variable; its width depends on the size of Z, for which they are kept."""
@@ -292,16 +317,8 @@ class KCI(FittedTest):
             self._kept[1][block] = self._work.features(self._kernel(block, z), tolerance)
         return self._kept[1][block]
 
-    def _joined_features(self, block: Block, z: Block) -> Array:
-        return self._work.features(self._joined_kernel(block, z), self._work.low_rank.tolerance)
-
     def _kernel(self, block: Block, z: Block) -> Kernel:
         return self._work.kernels.kernel(block, self._width(block, z))
-
-    def _joined_kernel(self, block: Block, z: Block) -> Kernel:
-        """Return the kernel of (x, z / 2)."""
-        joining = self._work.kernels.joining(z, self._width(block, z))
-        return Product((self._kernel(block, z), joining))
 
     def _width(self, block: Block, z: Block) -> float:
         kernels = self._work.kernels

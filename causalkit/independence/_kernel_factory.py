@@ -108,11 +108,23 @@ class KernelFactory:
         numbers, labels = self.split(block)
         return _product([*_on(numbers, Gaussian(width)), *_on(labels, Delta())])
 
-    def joining(self, given: Block, width: float | None = None) -> Kernel:
-        """Return the kernel of z / 2, which joins the conditioning set to a variable at half weight; the width is that of z by default."""
-        width = self.conditional_width(given, len(given)) if width is None else width
+    def joining(self, given: Block) -> Kernel:
+        """Return the kernel of z / 2, which joins the conditioning set to two variables at half weight."""
+        width = self.conditional_width(given, len(given))
         numbers, labels = self.split(given)
         return _product([*_on(numbers, Gaussian(2 * width)), *_on(labels, Delta(0.5))])
+
+    def joined(self, block: Block, given: Block, width: float) -> Kernel:
+        """Return the kernel of (x, z / 2), as one Gaussian on all numbers of both."""
+        (numbers, labels), (given_numbers, given_labels) = self.split(block), self.split(given)
+        widths = (width,) * len(numbers) + (2 * width,) * len(given_numbers)
+        return _product(
+            [
+                *_on(numbers + given_numbers, Gaussian(widths)),
+                *_on(labels, Delta()),
+                *_on(given_labels, Delta(0.5)),
+            ]
+        )
 
     def conditioning(self, given: Block) -> Kernel:
         """Return the kernel of a conditioning set, for the regression on it."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from causalkit._validation import check_between
 from causalkit.exceptions import ParameterError
@@ -40,7 +41,8 @@ class LowRank:
     Parameters
     ----------
     tolerance : float, default=1e-6
-        Largest entry of the diagonal that may be left of a kernel (whose own diagonal is 1).
+        Largest entry of the diagonal that may be left of a kernel (whose own diagonal is 1). Kernels of a variable joined with Z, whose
+        rank is much higher, are left a hundred times as much.
     max_rank : int or None, default=None
         Largest rank; None for as many as the tolerance asks for.
     variance_rows : int, default=1000
@@ -56,6 +58,11 @@ class LowRank:
     tolerance: float = 1e-6
     max_rank: int | None = None
     variance_rows: int = 1000
+
+    @property
+    def joined_tolerance(self) -> float:
+        """Tolerance for a variable joined with Z."""
+        return min(100 * self.tolerance, 1.0)
 
     def __post_init__(self) -> None:
         check_between("tolerance", self.tolerance, 0, 1)
@@ -109,9 +116,9 @@ class Workspace:
         )
 
     def features(self, kernel: Kernel, tolerance: float) -> Array:
-        """Return centred features F of shape (n, r), by decreasing importance, with F F' the centred Gram matrix."""
-        vectors, values = principal_factor(self.factor(kernel, tolerance), self.backend)
-        return vectors * self.backend.xp.sqrt(values)
+        """Return centred features F of shape (n, r) with F F' the centred Gram matrix."""
+        factor = self.factor(kernel, tolerance)
+        return (factor - self.backend.xp.mean(factor, axis=1, keepdims=True)).mT
 
 
 @runtime_checkable
@@ -126,7 +133,7 @@ class Regression(Protocol):
         z : tuple of int
             The conditioning set.
         features : sequence of Array of shape (n, r)
-            Centred features of each variable, by decreasing importance.
+            Centred features of each variable.
         work : Workspace
             Data and array library.
 
@@ -174,7 +181,7 @@ class LeaveOneOut:
         z : tuple of int
             The conditioning set.
         features : sequence of Array of shape (n, r)
-            Centred features of each variable, by decreasing importance.
+            Centred features of each variable.
         work : Workspace
             Data and array library.
 
@@ -221,11 +228,11 @@ class LeaveOneOut:
 
     @staticmethod
     def _leading(features: Array, backend: Backend) -> Array:
-        """Return the features that matter for the choice: those with a share of the variance."""
-        variances = backend.to_numpy(
-            backend.xp.sum(features[:, : min(MAX_FEATURES, features.shape[1])] ** 2, axis=0)
-        )
-        return features[:, : int(np.count_nonzero(variances > FEATURE_CUT * variances.max(initial=0.0)))]
+        """Return the principal components of features that matter for the choice: those with a share of the variance."""
+        vectors, values = principal_factor(features.mT, backend)
+        host = backend.to_numpy(values)[:MAX_FEATURES]
+        count = int(np.count_nonzero(host > FEATURE_CUT * host.max(initial=0.0)))
+        return vectors[:, :count] * backend.xp.sqrt(values[:count])
 
 
 @dataclass(frozen=True)
@@ -257,7 +264,7 @@ class FixedRidge:
         z : tuple of int
             The conditioning set.
         features : sequence of Array of shape (n, r)
-            Centred features of each variable, by decreasing importance.
+            Centred features of each variable.
         work : Workspace
             Data and array library.
 
@@ -298,7 +305,7 @@ class GaussianProcess:
         z : tuple of int
             The conditioning set.
         features : sequence of Array of shape (n, r)
-            Centred features of each variable, by decreasing importance.
+            Centred features of each variable.
         work : Workspace
             Data and array library.
 
@@ -312,7 +319,7 @@ class GaussianProcess:
         return [self._learned(z, f, work) for f in features]
 
     def _learned(self, z: Block, features: Array, work: Workspace) -> ResidualMaker:
-        """Learn from the leading features, the first scaled to mean square 4; the learned kernel is not centred, as in the original."""
+        """Learn from the leading components, the first scaled to mean square 4; the learned kernel is not centred, as in the original."""
         kernels, (numbers, labels) = work.kernels, work.kernels.split(z)
         inputs, fixed = kernels.values[:, list(numbers)], Delta(kernels.shared)
         factor: Any = fixed(kernels.values[:, list(labels)]) if labels else 1.0
@@ -326,22 +333,36 @@ class GaussianProcess:
 
     @staticmethod
     def _targets(features: Array, work: Workspace) -> Any:
-        host = work.backend.to_numpy(features)[:, : min(400, work.kernels.n // 4)]
-        variances = (host**2).sum(axis=0)
-        kept = host[:, variances > 1e-5 * variances[0]]
-        return 2 * np.sqrt(work.kernels.n / variances[0]) * kept
+        n, (vectors, values) = work.kernels.n, principal_factor(features.mT, work.backend)
+        variances = work.backend.to_numpy(values)[: min(400, n // 4)]
+        count = int(np.count_nonzero(variances > 1e-5 * variances[0]))
+        scale = 2 * np.sqrt(n / variances[0]) * np.sqrt(variances[:count])
+        return work.backend.to_numpy(vectors[:, :count]) * scale
 
 
 def ridge_maker(kernel: Kernel, ridge: float, work: Workspace, *, centered: bool) -> ResidualMaker:
     """Return the residual maker of a kernel: by Woodbury's identity while its rank is small beside n, else by n x n."""
     n, backend = work.kernels.n, work.backend
     scale = float(work.backend.to_numpy(kernel.diagonal(work.points)).max())
-    small = max(2, n // 3)
-    factor = work.factor(kernel, min(work.low_rank.tolerance, 1e-5 * ridge) * scale, small)
-    if factor.shape[0] < small or work.low_rank.max_rank is not None:
-        if centered:
-            factor = factor - backend.xp.mean(factor, axis=1, keepdims=True)
-        return Woodbury.of(factor, ridge, backend)
+    small, tolerance = max(2, n // 3), min(work.low_rank.tolerance, 1e-5 * ridge) * scale
+    if work.low_rank.max_rank is not None or _rank_of_some_rows(kernel, tolerance, work) < small:
+        factor = work.factor(kernel, tolerance, small)
+        if factor.shape[0] < small or work.low_rank.max_rank is not None:
+            if centered:
+                factor = factor - backend.xp.mean(factor, axis=1, keepdims=True)
+            return Woodbury.of(factor, ridge, backend)
+    return _dense_maker(kernel, ridge, work, centered=centered)
+
+
+def _rank_of_some_rows(kernel: Kernel, tolerance: float, work: Workspace) -> int:
+    """Return a lower bound of the rank of a kernel that costs next to nothing: the rank of every second row, at most a thousand."""
+    rows = np.linspace(0, work.kernels.n - 1, min(work.kernels.n // 2, 1000)).astype(np.intp)
+    gram = work.backend.to_numpy(kernel(work.backend.take(work.points, rows)))
+    return int(linalg.lapack.dpstrf(gram, lower=1, tol=tolerance)[2])
+
+
+def _dense_maker(kernel: Kernel, ridge: float, work: Workspace, *, centered: bool) -> ResidualMaker:
+    n, backend = work.kernels.n, work.backend
     work.budget.require(
         24 * n * n,
         what=f"a regression on a conditioning set of full rank, n={n}, float64",

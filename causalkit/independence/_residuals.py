@@ -61,6 +61,11 @@ class Side:
     factors: tuple[Array, ...]
     makers: tuple[ResidualMaker, ...] | None = None
 
+    def part(self, positions: slice) -> Side:
+        """Return some of the variables."""
+        makers = None if self.makers is None else self.makers[positions]
+        return Side(self.blocks[positions], self.factors[positions], makers)
+
 
 @dataclass(frozen=True, eq=False)
 class PairBatch:
