@@ -14,7 +14,7 @@ MODELS = ("one", "all", "heteroscedastic", "heavy tails", "discrete", "mixed")
 ALTERNATIVES = ("linear", "quadratic", "sign of z", "scale")
 FUNCTIONS = (np.tanh, np.sin, np.square, np.cos, lambda v: v)
 # Share of Y's noise that comes from X's at 400 rows.
-STRENGTH = 0.35
+STRENGTH = 0.2
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ def _parts(model, z, kinds, rng):
         return np.zeros(n), np.zeros(n)
     levels = np.array(kinds) == "categorical"
     effects = rng.normal(size=(2, q, 3))
-    labelled = [sum((e[k][z[:, k].astype(int)] for k in np.flatnonzero(levels)), np.zeros(n)) for e in effects]
+    labelled = [
+        sum((e[k][z[:, k].astype(int)] for k in np.flatnonzero(levels)), np.zeros(n)) for e in effects
+    ]
     numbers = z[:, ~levels]
     if not numbers.shape[1]:
         return labelled
@@ -81,7 +83,9 @@ def _dependent(noise, z, rng):
     """Return Y's noise under each alternative, with its variance kept."""
     n = noise.shape[1]
     share = min(STRENGTH * np.sqrt(400 / n), 0.9)
-    signs = np.sign(z[:, 0] - np.mean(z[:, 0])) if z.shape[1] else np.where(np.abs(noise[0]) > 0.67, 1.0, -1.0)
+    signs = (
+        np.sign(z[:, 0] - np.mean(z[:, 0])) if z.shape[1] else np.where(np.abs(noise[0]) > 0.67, 1.0, -1.0)
+    )
     square = noise[0] ** 2 - 1
     carried = [noise[0], square / max(square.std(), 1e-9), signs * noise[0]]
     mixtures = [share * part + np.sqrt(1 - share**2) * noise[1] for part in carried]

@@ -46,7 +46,9 @@ def gcm(sample):
 
 def columns(test, sample):
     values = sample.columns
-    return [r.p_value for r in test.fit(values).batch([(0, k, sample.given) for k in range(1, len(WORLDS) + 1)])]
+    return [
+        r.p_value for r in test.fit(values).batch([(0, k, sample.given) for k in range(1, len(WORLDS) + 1)])
+    ]
 
 
 def causal_learn_gp(sample):
@@ -63,7 +65,8 @@ def cmiknn(sample):
     rows = [np.column_stack([sample.columns[:, [0, k]], z]).T for k in range(1, len(WORLDS) + 1)]
     kinds = np.array([0, 1] + [2] * z.shape[1])
     return [
-        test.get_shuffle_significance(array, kinds, test.get_dependence_measure(array, kinds)) for array in rows
+        test.get_shuffle_significance(array, kinds, test.get_dependence_measure(array, kinds))
+        for array in rows
     ]
 
 
@@ -94,7 +97,10 @@ def one_repetition(name, cell, repetition):
 def load():
     if RESULTS.exists():
         return pd.read_csv(RESULTS).set_index(KEYS)
-    return pd.DataFrame(columns=["repetitions", "r01", "r05", "r10", "ms"], index=pd.MultiIndex.from_arrays([[]] * 5, names=KEYS))
+    return pd.DataFrame(
+        columns=["repetitions", "r01", "r05", "r10", "ms"],
+        index=pd.MultiIndex.from_arrays([[]] * 5, names=KEYS),
+    )
 
 
 def add_round(table, name, cell, goal, jobs):
@@ -116,6 +122,7 @@ def add_round(table, name, cell, goal, jobs):
 
 
 def run(options):
+    RESULTS.parent.mkdir(exist_ok=True)
     table, busy = load(), True
     while busy:
         busy = False
@@ -138,8 +145,14 @@ def show(_options):
     for name, part in table.groupby("test"):
         none = part[part.dependence == "none"]
         print(f"\n## {name}: rejections of a true independence at .05\n")
-        print(none.assign(share=none.r05 / none.repetitions).pivot(index=["rows", "model"], columns="given", values="share").to_markdown(floatfmt=".3f"))
-        print(f"\nmilliseconds a test\n\n{none.groupby(['rows', 'given']).ms.median().unstack().to_markdown(floatfmt='.1f')}")
+        print(
+            none.assign(share=none.r05 / none.repetitions)
+            .pivot(index=["rows", "model"], columns="given", values="share")
+            .to_markdown(floatfmt=".3f")
+        )
+        print(
+            f"\nmilliseconds a test\n\n{none.groupby(['rows', 'given']).ms.median().unstack().to_markdown(floatfmt='.1f')}"
+        )
 
 
 def main():
