@@ -11,12 +11,13 @@ best supported first, and one that contradicts what stands is recorded and left 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from typing import TypeAlias
 
-from causalkit.discovery._skeleton import Separation, Skeleton
+from causalkit.discovery._separations import Separation
+from causalkit.discovery._skeleton import Skeleton
 from causalkit.exceptions import KnowledgeError, NotExtendableError
 from causalkit.graph import BackgroundKnowledge
 from causalkit.graph._bits import members
@@ -77,7 +78,7 @@ class Orienter:
     contexts: frozenset[int] = frozenset()
     receipts: dict[Arrow, Receipt] = field(default_factory=dict)
     conflicts: list[str] = field(default_factory=list)
-    separations: dict[Arrow, tuple[Separation, ...]] = field(default_factory=dict)
+    separations: Mapping[Arrow, tuple[Separation, ...]] = field(default_factory=dict)
 
     # -- steps -------------------------------------------------------------------------------------------------------------
 

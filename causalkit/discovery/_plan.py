@@ -74,7 +74,7 @@ def plan_level(pairs: Mask, pools: Mask, size: int) -> Iterator[Plan]:
     """
     waiting: list[Plan] = []
     size_waiting = 0
-    for a in np.flatnonzero(pairs.any(axis=1)).tolist():
+    for a in np.flatnonzero(pairs.any(axis=1) & (pools.sum(axis=1) >= size)).tolist():
         for part in _tests_of(a, pairs, pools, size):
             waiting.append(part)
             size_waiting += len(part)
@@ -101,8 +101,8 @@ def _tests_of(a: int, pairs: Mask, pools: Mask, size: int) -> Iterator[Plan]:
         inside = pools[partners[:, None, None], sets[None, :, :]].all(axis=2)
         allowed &= ~inside | (partners > a)[:, None]
         b, s = np.nonzero(allowed)
-        ends = np.sort(np.column_stack([np.full(len(b), a), partners[b]]), axis=1)
-        yield Plan(ends[:, 0], ends[:, 1], sets[s])
+        other = partners[b]
+        yield Plan(np.minimum(other, a), np.maximum(other, a), sets[s])
 
 
 def _subsets(n: int, size: int, step: int) -> Iterator[Indices]:

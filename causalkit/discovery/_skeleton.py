@@ -17,22 +17,12 @@ from numpy.typing import NDArray
 
 from causalkit.discovery._plan import Plan, plan_level
 from causalkit.discovery._runner import Runner
+from causalkit.discovery._separations import Given, Separation, Separations
 from causalkit.discovery._tests_table import TestBlock
 from causalkit.graph import BackgroundKnowledge
 
-Pair: TypeAlias = tuple[int, int]
-Given: TypeAlias = tuple[int, ...]
 Mask: TypeAlias = NDArray[np.bool_]
 Stop: TypeAlias = Literal["exhaustive", "first"]
-
-
-@dataclass(frozen=True)
-class Separation:
-    """A set that separates a pair, or comes closest to it where knowledge keeps the pair apart, and the p-value of that test."""
-
-    given: Given
-    p_value: float
-    separates: bool = True
 
 
 class Evidence:
@@ -49,13 +39,13 @@ class Evidence:
         self.p_value, self.statistic = np.full((2, d, d), np.nan)
 
     def add(self, block: TestBlock) -> None:
-        """Take in tests; where a pair occurs several times the weakest is last and stays."""
-        r = block.results
-        order = np.argsort(r.log_p_value, kind="stable")
-        order = order[r.log_p_value[order] > self.log_p_value[block.i[order], block.j[order]]]
-        at = block.i[order], block.j[order]
-        for name in ("log_p_value", "p_value", "statistic"):
-            getattr(self, name)[at] = getattr(r, name)[order]
+        """Take in tests; where a pair occurs several times the weakest stays."""
+        r, at = block.results, (block.i, block.j)
+        before = self.log_p_value[at]
+        np.maximum.at(self.log_p_value, at, r.log_p_value)
+        weakest = np.flatnonzero((r.log_p_value > before) & (r.log_p_value == self.log_p_value[at]))
+        at = block.i[weakest], block.j[weakest]
+        self.p_value[at], self.statistic[at] = r.p_value[weakest], r.statistic[weakest]
 
     def get(self, i: int, j: int) -> tuple[float, float] | None:
         """Return p-value and statistic of a pair i < j, or None if it was never tested."""
@@ -72,7 +62,7 @@ class Skeleton:
     ----------
     adjacent : numpy.ndarray of bool, shape (d, d)
         Symmetric; true where no set was found.
-    separations : dict
+    separations : Separations
         For each separated pair (i < j) its separating sets.
     evidence : Evidence or None
         For each pair (i < j) the test with the largest p-value.
@@ -81,16 +71,9 @@ class Skeleton:
     """
 
     adjacent: Mask
-    separations: dict[Pair, tuple[Separation, ...]] = field(default_factory=dict)
+    separations: Separations
     evidence: Evidence | None = None
     blocks: list[TestBlock] = field(default_factory=list)
-
-    def is_separated(self) -> Mask:
-        """Return which pairs i < j some test has found independent."""
-        out = np.zeros(self.adjacent.shape, dtype=bool)
-        for block in self.blocks:
-            out[block.i[block.independent], block.j[block.independent]] = True
-        return out
 
     @property
     def n_tests(self) -> int:
@@ -149,7 +132,7 @@ class SkeletonSearch:
     def run(self) -> Skeleton:
         """Search level by level until no pair has enough neighbours left."""
         d = len(self.names)
-        skeleton = Skeleton(~np.eye(d, dtype=bool) & ~self._excluded, evidence=Evidence(d))
+        skeleton = Skeleton(~np.eye(d, dtype=bool) & ~self._excluded, Separations(d), Evidence(d))
         for size in range(min(self.limit, max(d - 2, 0)) + 1):
             pairs = skeleton.adjacent & ~self._required
             tested = self._level(skeleton, pairs, size)
@@ -184,7 +167,7 @@ class SkeletonSearch:
             wave = [(i, j, given) for (i, j), sets in waiting.items() for given in sets[:taken]]
             i, j, given = (np.array(column, dtype=np.intp) for column in zip(*wave, strict=True))
             self._test(skeleton, Plan(i, j, given.reshape(len(wave), size)).sorted())
-            for pair in waiting.keys() & skeleton.separations.keys():
+            for pair in [pair for pair in waiting if pair in skeleton.separations]:
                 sets = waiting.pop(pair)
                 first = min(skeleton.separations[pair], key=lambda s: sets.index(s.given))
                 skeleton.separations[pair] = (first,)
@@ -211,18 +194,14 @@ class SkeletonSearch:
         skeleton.blocks.append(block)
         if skeleton.evidence is not None:
             skeleton.evidence.add(block)
-        found = block.select(block.independent)
-        ends = zip(found.i.tolist(), found.j.tolist(), strict=True)
-        for pair, given, p in zip(ends, found.given.tolist(), found.results.p_value.tolist(), strict=True):
-            sets = skeleton.separations.get(pair, ())
-            skeleton.separations[pair] = (*sets, Separation(tuple(given), p))
+        skeleton.separations.add(block)
 
     def _remember_marginal(self, skeleton: Skeleton) -> None:
         for block in skeleton.blocks:
             self._marginal[block.i, block.j] = self._marginal[block.j, block.i] = block.results.log_p_value
 
     def _remove_separated(self, skeleton: Skeleton) -> None:
-        separated = skeleton.is_separated()
+        separated = skeleton.separations.mask
         skeleton.adjacent &= ~(separated | separated.T)
 
     # -- pairs that knowledge keeps apart --------------------------------------------------------------------------------------------
@@ -234,12 +213,12 @@ class SkeletonSearch:
         """
         if not self._excluded.any():
             return
-        waiting = self._pairs_apart(skeleton.adjacent) & ~skeleton.is_separated()
+        waiting = self._pairs_apart(skeleton.adjacent) & ~skeleton.separations.mask
         apart = np.argwhere(waiting).tolist()
         for size in range(self.limit + 1):
             if not self._level(skeleton, waiting | waiting.T, size):
                 break
-            waiting &= ~skeleton.is_separated()
+            waiting &= ~skeleton.separations.mask
         for i, j in apart:
             if (i, j) not in skeleton.separations:
                 skeleton.separations[i, j] = (_least_dependent(skeleton, i, j),)

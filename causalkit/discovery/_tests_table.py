@@ -48,7 +48,7 @@ class TestBlock:
     results: ResultColumns
     independent: NDArray[np.bool_]
 
-    def select(self, rows: NDArray[np.bool_]) -> Self:
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
         """Return some of the tests."""
         results, independent = self.results.take(rows), self.independent[rows]
         return type(self)(self.i[rows], self.j[rows], self.given[rows], results, independent)

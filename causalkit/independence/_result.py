@@ -112,18 +112,18 @@ class ResultColumns:
         """
         return cls(*(np.concatenate(columns) for columns in zip(*map(cls._columns, parts), strict=True)))
 
-    def take(self, rows: NDArray[np.bool_]) -> Self:
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
         """Return some of the results.
 
         Parameters
         ----------
-        rows : numpy.ndarray of bool, shape (m,)
+        rows : numpy.ndarray of bool, shape (m,), or of int
             Which ones.
 
         Returns
         -------
         ResultColumns
-            Those, in the same order.
+            Those, in this order.
         """
         return type(self)(*(column[rows] for column in self._columns()))
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from causalkit.discovery._orientation import Orienter
-from causalkit.discovery._skeleton import Separation, Skeleton
+from causalkit.discovery._separations import Separation, Separations
+from causalkit.discovery._skeleton import Skeleton
 from causalkit.graph._pattern import Pattern
 
 
@@ -14,9 +15,11 @@ def skeleton(edges, d, separations):
     adjacent = np.zeros((d, d), dtype=bool)
     for i, j in edges:
         adjacent[i, j] = adjacent[j, i] = True
-    return Skeleton(
-        adjacent, {pair: tuple(Separation(g, p) for g, p in sets) for pair, sets in separations.items()}
+    found = Separations(d)
+    found.update(
+        {pair: tuple(Separation(g, p) for g, p in sets) for pair, sets in separations.items() if sets}
     )
+    return Skeleton(adjacent, found)
 
 
 def orient(found, d, contexts=()):

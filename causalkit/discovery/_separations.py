@@ -1,0 +1,90 @@
+"""Which sets separate which pairs: kept as the arrays that the tests came in, and turned into objects for the pairs that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalkit.discovery._tests_table import TestBlock
+
+__all__ = ["Separation", "Separations"]
+
+Pair: TypeAlias = tuple[int, int]
+Given: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Separation:
+    """A set that separates a pair, or comes closest to it where knowledge keeps the pair apart, and the p-value of that test."""
+
+    given: Given
+    p_value: float
+    separates: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Tests that found independence, sorted by pair."""
+
+    keys: NDArray[np.intp]
+    block: TestBlock
+
+    def of(self, key: int) -> Iterator[Separation]:
+        """Yield the sets of one pair, in the order of the tests."""
+        start, stop = np.searchsorted(self.keys, [key, key + 1])
+        given, p = self.block.given[start:stop], self.block.results.p_value[start:stop]
+        for row, value in zip(given.tolist(), p.tolist(), strict=True):
+            yield Separation(tuple(row), value)
+
+
+class Separations(MutableMapping[Pair, tuple[Separation, ...]]):
+    """The separating sets of each separated pair i < j.
+
+    A search on a thousand variables separates half a million pairs, and orientation asks for a few thousand of them.
+
+    Parameters
+    ----------
+    d : int
+        Number of columns.
+    """
+
+    def __init__(self, d: int) -> None:
+        self.mask = np.zeros((d, d), dtype=bool)
+        self._chosen: dict[Pair, tuple[Separation, ...]] = {}
+        self._found: list[Found] = []
+
+    def add(self, block: TestBlock) -> None:
+        """Take in the tests of a block that found independence."""
+        found = block.select(block.independent)
+        keys = found.i * len(self.mask) + found.j
+        order = np.argsort(keys, kind="stable")
+        self._found.append(Found(keys[order], found.select(order)))
+        self.mask[found.i, found.j] = True
+
+    def __getitem__(self, pair: Pair) -> tuple[Separation, ...]:
+        if pair not in self:
+            raise KeyError(pair)
+        if pair in self._chosen:
+            return self._chosen[pair]
+        key = pair[0] * len(self.mask) + pair[1]
+        return tuple(separation for found in self._found for separation in found.of(key))
+
+    def __setitem__(self, pair: Pair, sets: tuple[Separation, ...]) -> None:
+        self.mask[pair], self._chosen[pair] = True, sets
+
+    def __delitem__(self, pair: Pair) -> None:
+        self[pair] = ()
+        self.mask[pair] = False
+
+    def __contains__(self, pair: object) -> bool:
+        return isinstance(pair, tuple) and bool(self.mask[pair])
+
+    def __iter__(self) -> Iterator[Pair]:
+        return ((i, j) for i, j in np.argwhere(self.mask).tolist())
+
+    def __len__(self) -> int:
+        return int(self.mask.sum())
