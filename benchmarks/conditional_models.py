@@ -38,7 +38,7 @@ def draw(model: str, n: int, q: int, repetition: int) -> Draw:
     scale = 0.5 * (np.abs(z[:, 0]) if model == "heteroscedastic" and q else np.ones(n))
     noise = rng.standard_t(3, size=(2, n)) / np.sqrt(3) if model == "heavy tails" else rng.normal(size=(2, n))
     x = x_part + scale * noise[0]
-    ys = [y_part + scale * each for each in _dependent(noise, z, rng)]
+    ys = [y_part + scale * each for each in _dependent(noise, z)]
     columns = [x, y_part + scale * noise[1], *ys]
     types = ["continuous"] * len(columns)
     if not q and model in ("discrete", "mixed"):
@@ -79,7 +79,7 @@ def _parts(model, z, kinds, rng):
     return [s + part for s, part in zip(smooth, labelled, strict=True)]
 
 
-def _dependent(noise, z, rng):
+def _dependent(noise, z):
     """Return Y's noise under each alternative, with its variance kept."""
     n = noise.shape[1]
     share = min(STRENGTH * np.sqrt(400 / n), 0.9)

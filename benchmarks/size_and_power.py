@@ -139,20 +139,24 @@ def band(repetitions, level=0.05, coverage=0.95):
     return low / repetitions, high / repetitions
 
 
-def show(_options):
-    """Print size at .05 of every cell, marked where the exact binomial test says it is not .05, and power."""
+def shares(name, rows=None, dependence="none"):
+    """Return rejections at .05 of one test as a frame: rows and model down, number of conditioning columns across."""
     table = load().reset_index()
-    for name, part in table.groupby("test"):
-        none = part[part.dependence == "none"]
+    part = table[(table.test == name) & (table.dependence == dependence)]
+    if rows is not None:
+        part = part[part.rows == rows]
+    return part.assign(share=part.r05 / part.repetitions).pivot_table("share", ["rows", "model"], "given")
+
+
+def show(_options):
+    """Print the size at .05 of every cell, and milliseconds."""
+    table = load().reset_index()
+    for name in table.test.unique():
         print(f"\n## {name}: rejections of a true independence at .05\n")
-        print(
-            none.assign(share=none.r05 / none.repetitions)
-            .pivot(index=["rows", "model"], columns="given", values="share")
-            .to_markdown(floatfmt=".3f")
-        )
-        print(
-            f"\nmilliseconds a test\n\n{none.groupby(['rows', 'given']).ms.median().unstack().to_markdown(floatfmt='.1f')}"
-        )
+        print(shares(name).to_markdown(floatfmt=".3f"))
+        none = table[(table.test == name) & (table.dependence == "none")]
+        print("\nmilliseconds a test\n")
+        print(none.pivot_table("ms", "rows", "given", aggfunc="median").to_markdown(floatfmt=".1f"))
 
 
 def main():

@@ -97,7 +97,7 @@ class CDNOD(ConstraintSearch):
         Why each arrow stands: rule, numbers, and a sentence.
     skeleton_ : CausalGraph
         The undirected skeleton, contexts included.
-    sepsets_ : dict of (str, str) to tuple
+    sepsets_ : mapping of (str, str) to tuple
         All separating sets found for each separated pair.
     tests_ : TestTable
         Every test done.

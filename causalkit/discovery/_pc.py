@@ -49,7 +49,7 @@ class PC(ConstraintSearch):
         A CPDAG; an MPDAG with knowledge, or where conflicts left no valid CPDAG; a PDAG, with a warning, if no graph fits.
     skeleton_ : CausalGraph
         The undirected skeleton.
-    sepsets_ : dict of (str, str) to tuple
+    sepsets_ : mapping of (str, str) to tuple
         All separating sets found for each separated pair.
     tests_ : TestTable
         Every test done.

@@ -17,6 +17,7 @@ from causalkit._validation import ColumnTypes, Table, check_between, check_choic
 from causalkit._version import __version__
 from causalkit.discovery._orientation import Orienter, Receipt
 from causalkit.discovery._runner import Checkpoint, Runner
+from causalkit.discovery._separations import SeparatingSets
 from causalkit.discovery._skeleton import Skeleton, SkeletonSearch, Stop
 from causalkit.discovery._tests_table import TestTable
 from causalkit.exceptions import (
@@ -170,10 +171,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
         self.graph_ = freeze(orienter, skeleton, table, kinds, self._meta(table, skeleton, meta))
         undirected = np.where(skeleton.adjacent, Mark.TAIL, Mark.NONE)
         self.skeleton_ = CausalGraph(GraphKind.UG, names, undirected)
-        self.sepsets_ = {
-            (names[i], names[j]): tuple(tuple(names[k] for k in s.given) for s in separations if s.separates)
-            for (i, j), separations in skeleton.separations.items()
-        }
+        self.sepsets_ = SeparatingSets(names, skeleton.separations)
         self.tests_ = TestTable(names, tuple(skeleton.blocks))
         self.n_tests_ = skeleton.n_tests
         self.orientation_: dict[tuple[str, str], Receipt] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from causalkit.discovery._tests_table import TestBlock
 
-__all__ = ["Separation", "Separations"]
+__all__ = ["SeparatingSets", "Separation", "Separations"]
 
 Pair: TypeAlias = tuple[int, int]
 Given: TypeAlias = tuple[int, ...]
@@ -88,3 +88,41 @@ class Separations(MutableMapping[Pair, tuple[Separation, ...]]):
 
     def __len__(self) -> int:
         return int(self.mask.sum())
+
+
+class SeparatingSets(Mapping[tuple[str, str], tuple[tuple[str, ...], ...]]):
+    """The separating sets of a search by the names of a pair, in either order.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of the columns.
+    separations : Separations
+        Sets by position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from causalkit.discovery import PC
+    >>> a, b = np.random.default_rng(0).normal(size=(2, 200))
+    >>> PC().fit(np.column_stack([a, a + b, b])).sepsets_
+    {('X1', 'X3'): ((),)}
+    """
+
+    def __init__(self, names: tuple[str, ...], separations: Separations) -> None:
+        self._names, self._separations = names, separations
+        self._position = {name: k for k, name in enumerate(names)}
+
+    def __getitem__(self, pair: tuple[str, str]) -> tuple[tuple[str, ...], ...]:
+        i, j = sorted(self._position[name] for name in pair)
+        sets = self._separations[i, j]
+        return tuple(tuple(self._names[k] for k in s.given) for s in sets if s.separates)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((self._names[i], self._names[j]) for i, j in self._separations)
+
+    def __len__(self) -> int:
+        return len(self._separations)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))

@@ -42,6 +42,8 @@ class TestBlock:
         Whether independence was accepted.
     """
 
+    __test__ = False
+
     i: NDArray[np.intp]
     j: NDArray[np.intp]
     given: NDArray[np.intp]
