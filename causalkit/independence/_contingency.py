@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,11 @@ from causalkit.independence._result import TestResult
 from causalkit.independence._tails import chi_square_tail
 
 __all__ = ["ChiSquare", "GSquare", "chi_square_test", "g_square_test"]
+
+# So many keys of cells are counted at once.
+KEYS = 2**20
+# Keys are counted in a table while it is at most this many times as large as they are many.
+SPARSE = 16
 
 
 class _ContingencyTest(FittedTest):
@@ -35,34 +42,113 @@ class _ContingencyTest(FittedTest):
         self._codes = np.column_stack(columns)
 
     def _test(self, i: int, j: int, given: tuple[int, ...]) -> TestResult:
-        counts, expected, dof = self._cells(i, j, given)
-        statistic = max(self._statistic(counts, expected), 0.0)
-        p, log_p = chi_square_tail(statistic, dof)
-        return TestResult(statistic, p, log_p, self.table_.n_rows, dof=dof)
+        return self._test_pairs([(i, j)], given)[0]
 
-    def _cells(self, i: int, j: int, given: tuple[int, ...]) -> tuple[Floats, Floats, float]:
-        """Return counts and expected counts of the cells that occur, and the degrees of freedom; nothing else is stored."""
-        strata = np.zeros(self.table_.n_rows, dtype=np.intp)
-        if given:
-            strata = np.unique(self._codes[:, list(given)], axis=0, return_inverse=True)[1].ravel()
-        cells, counts = np.unique(
-            np.column_stack([strata, self._codes[:, [i, j]]]), axis=0, return_counts=True
+    def _test_pairs(self, pairs: Sequence[tuple[int, int]], given: tuple[int, ...]) -> list[TestResult]:
+        """Test all pairs that have one conditioning set, some at a time; the strata are found once."""
+        strata = _numbered(self._codes[:, list(given)])
+        step = max(1, KEYS // self.table_.n_rows)
+        return [
+            result
+            for start in range(0, len(pairs), step)
+            for result in self._tables(np.array(pairs[start : start + step]), strata)
+        ]
+
+    def _tables(self, pairs: NDArray[np.intp], strata: NDArray[np.intp]) -> list[TestResult]:
+        cells = Cells.of(self._codes[:, pairs[:, 0]].T, self._codes[:, pairs[:, 1]].T, strata)
+        terms = np.bincount(
+            cells.pair, weights=self._terms(cells.counts, cells.expected), minlength=len(pairs)
         )
-        totals = np.bincount(strata)
-        rows, in_row = _margin(cells[:, [0, 1]], counts)
-        columns, in_column = _margin(cells[:, [0, 2]], counts)
-        expected = rows[in_row] * columns[in_column] / totals[cells[:, 0]]
-        levels = [np.bincount(np.unique(cells[:, [0, k]], axis=0)[:, 0]) for k in (1, 2)]
-        return counts.astype(np.float64), expected, float(np.sum((levels[0] - 1) * (levels[1] - 1)))
+        n, out = self.table_.n_rows, []
+        for statistic, dof in zip(
+            np.maximum(terms, 0.0).tolist(), cells.degrees_of_freedom().tolist(), strict=True
+        ):
+            p, log_p = chi_square_tail(statistic, dof)
+            out.append(TestResult(statistic, p, log_p, n, dof=dof))
+        return out
 
-    def _statistic(self, counts: Floats, expected: Floats) -> float:
+    def _terms(self, counts: Floats, expected: Floats) -> Floats:
+        """Return what each cell that occurs adds to the statistic."""
         raise NotImplementedError
 
 
-def _margin(keys: NDArray[np.intp], counts: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
-    """Add counts with equal keys; return the sums and the position of each cell's sum."""
-    position = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
-    return np.bincount(position, weights=counts).astype(np.float64), np.asarray(position)
+@dataclass(frozen=True)
+class Cells:
+    """The cells that occur in the contingency tables of many pairs, stratum by stratum; empty cells are not stored.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray, shape (c,)
+        Rows in each cell.
+    table : numpy.ndarray of int, shape (c,)
+        The stratum of a pair that each cell belongs to, numbered over all pairs.
+    line, column : numpy.ndarray of int, shape (c,)
+        Line and column of each cell, numbered over all tables.
+    n_strata : int
+        Strata of each pair.
+    n_pairs : int
+        Number of pairs.
+    """
+
+    counts: Floats
+    table: NDArray[np.intp]
+    line: NDArray[np.intp]
+    column: NDArray[np.intp]
+    n_strata: int
+    n_pairs: int
+
+    @classmethod
+    def of(cls, x: NDArray[np.intp], y: NDArray[np.intp], strata: NDArray[np.intp]) -> Cells:
+        """Count the cells of pairs of codes, each of shape (pairs, n), within strata of shape (n,)."""
+        levels, n_strata = int(max(x.max(), y.max())) + 1, int(strata.max()) + 1
+        table = np.arange(len(x))[:, None] * n_strata + strata
+        keys, counts = _occurring((table * levels + x) * levels + y, len(x) * n_strata * levels**2)
+        table = keys // levels**2
+        return cls(counts, table, keys // levels, table * levels + keys % levels, n_strata, len(x))
+
+    @property
+    def pair(self) -> NDArray[np.intp]:
+        """The pair that each cell belongs to."""
+        return self.table // self.n_strata
+
+    @property
+    def expected(self) -> Floats:
+        """Expected counts under independence within strata."""
+        lines, columns, totals = (_sums(self.counts, key) for key in (self.line, self.column, self.table))
+        return lines * columns / totals
+
+    def degrees_of_freedom(self) -> Floats:
+        """Return the sum over strata of (r - 1)(c - 1), for the r lines and c columns that occur there, for each pair."""
+        size, levels = self.n_pairs * self.n_strata, []
+        for key in (self.line, self.column):
+            first = np.unique(key, return_index=True)[1]
+            levels.append(np.bincount(self.table[first], minlength=size))
+        each = (levels[0] - 1) * (levels[1] - 1) * (levels[0] > 0)
+        return np.asarray(each.reshape(self.n_pairs, self.n_strata).sum(axis=1), dtype=np.float64)
+
+
+def _numbered(columns: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Number the different rows of some columns of codes."""
+    strata = np.zeros(len(columns), dtype=np.intp)
+    for column in columns.T:
+        strata = np.unique(strata * (int(column.max()) + 1) + column, return_inverse=True)[1]
+    return strata
+
+
+def _occurring(keys: NDArray[np.intp], size: int) -> tuple[NDArray[np.intp], Floats]:
+    """Return the keys below a size that occur, ascending, and how often; without sorting where a table of all keys is not large."""
+    if size <= SPARSE * keys.size:
+        table = np.bincount(keys.ravel(), minlength=size)
+        found = np.flatnonzero(table)
+        return found, table[found].astype(np.float64)
+    found, counts = np.unique(keys, return_counts=True)
+    return found, counts.astype(np.float64)
+
+
+def _sums(counts: Floats, keys: NDArray[np.intp]) -> Floats:
+    """Return, for each cell, the sum of the counts of all cells with its key."""
+    _, position = np.unique(keys, return_inverse=True)
+    return np.asarray(np.bincount(position, weights=counts)[position])
 
 
 class GSquare(_ContingencyTest):
@@ -94,8 +180,8 @@ class GSquare(_ContingencyTest):
     (True, True)
     """
 
-    def _statistic(self, counts: Floats, expected: Floats) -> float:
-        return float(2 * np.sum(counts * np.log(counts / expected)))
+    def _terms(self, counts: Floats, expected: Floats) -> Floats:
+        return 2 * counts * np.log(counts / expected)
 
 
 class ChiSquare(_ContingencyTest):
@@ -120,9 +206,9 @@ class ChiSquare(_ContingencyTest):
     4.0
     """
 
-    def _statistic(self, counts: Floats, expected: Floats) -> float:
-        # The sum of (n - e)^2 / e over all cells, those that do not occur included, since n and e have the same total.
-        return float(np.sum(counts**2 / expected) - np.sum(counts))
+    def _terms(self, counts: Floats, expected: Floats) -> Floats:
+        # They sum to that of (n - e)^2 / e over all cells, those that do not occur included, since n and e have the same total.
+        return counts**2 / expected - counts
 
 
 def g_square_test(x: Any, y: Any, z: Any = None) -> TestResult:
