@@ -153,10 +153,12 @@ def show(_options):
     table = load().reset_index()
     for name in table.test.unique():
         print(f"\n## {name}: rejections of a true independence at .05\n")
-        print(shares(name).to_markdown(floatfmt=".3f"))
+        print(shares(name).to_string(float_format="{:.3f}".format))
         none = table[(table.test == name) & (table.dependence == "none")]
         print("\nmilliseconds a test\n")
-        print(none.pivot_table("ms", "rows", "given", aggfunc="median").to_markdown(floatfmt=".1f"))
+        print(
+            none.pivot_table("ms", "rows", "given", aggfunc="median").to_string(float_format="{:.1f}".format)
+        )
 
 
 def main():

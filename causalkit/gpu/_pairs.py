@@ -158,12 +158,12 @@ def _cross_squares(a: Array, b: Array, weight: Array | None, precision: str, bac
 def triple_product_sum(
     first: Array, second: Array, third: Array, backend: Backend, budget: MemoryBudget
 ) -> float:
-    r"""Return the sum of A B J from factors of all three, without any strip of n columns.
+    r"""Return the sum of A B J from factors of all three, without any Gram matrix.
 
     Parameters
     ----------
     first, second, third : Array, shapes (n, r), (n, s) and (n, q)
-        Factors of A, B and J.
+        Factors of A, B and J, in any order.
     backend : Backend
         Array library.
     budget : MemoryBudget
@@ -174,13 +174,14 @@ def triple_product_sum(
     float
         :math:`\sum_{abc} (\sum_t E_{ta} F_{tb} L_{tc})^2`, of cost n r s q instead of n² (r + s).
     """
-    n, size = first.shape[0], first.shape[1] * third.shape[1]
+    small, middle, large = sorted((first, second, third), key=lambda factor: int(factor.shape[1]))
+    n, size = small.shape[0], small.shape[1] * middle.shape[1]
     step = budget.rows(
-        8 * size, what=f"the product of factors of rank {first.shape[1]} and {third.shape[1]}, float64"
+        8 * size, what=f"the product of factors of rank {small.shape[1]} and {middle.shape[1]}, float64"
     )
-    total = backend.zeros((size, second.shape[1]), first)
+    total = backend.zeros((size, large.shape[1]), small)
     for start in range(0, n, step):
         block = slice(start, min(start + step, n))
-        products = first[block, :][:, :, None] * third[block, :][:, None, :]
-        total = total + backend.xp.reshape(products, (-1, size)).mT @ second[block, :]
+        products = small[block, :][:, :, None] * middle[block, :][:, None, :]
+        total = total + backend.xp.reshape(products, (-1, size)).mT @ large[block, :]
     return float(backend.xp.sum(total**2))

@@ -161,6 +161,7 @@ def leave_one_out_errors(
     backend: Backend,
     *,
     max_degrees: float,
+    rows: NDArray[np.intp] | None = None,
 ) -> NDArray[np.float64]:
     """Return the leave-one-out error of several variables for each kernel and each ridge.
 
@@ -176,6 +177,8 @@ def leave_one_out_errors(
         Array library.
     max_degrees : float
         Kernels and ridges with more effective degrees of freedom, the mean included, get an infinite error.
+    rows : numpy.ndarray of int or None, default=None
+        Rows whose errors are summed, of regressions on all rows; None for all.
 
     Returns
     -------
@@ -190,16 +193,18 @@ def leave_one_out_errors(
     stacked = xp.concat(list(features), axis=1) if len(features) > 1 else features[0]
     starts = np.cumsum([0] + [f.shape[1] for f in features])[:-1]
     errors = np.full((len(features), len(spectra), len(ridges)), np.inf)
+    targets = stacked if rows is None else backend.take(stacked, rows)
     for k, (basis, values) in enumerate(spectra):
         projected = basis.mT @ stacked
-        squared_basis = basis**2
+        chosen = basis if rows is None else backend.take(basis, rows)
+        squared_basis = chosen**2
         for c, ridge in enumerate(ridges):
             shrink = values / (values + ridge)
             if float(xp.sum(shrink)) + 1 >= max_degrees:
                 continue
             remaining = 1 - 1 / stacked.shape[0] - squared_basis @ shrink
             remaining = xp.where(remaining > 1e-10, remaining, backend.zeros((), remaining) + 1e-10)
-            residuals = stacked - basis @ (shrink[:, None] * projected)
+            residuals = targets - chosen @ (shrink[:, None] * projected)
             columns = backend.to_numpy((1 / remaining**2) @ residuals**2)
             errors[:, k, c] = np.add.reduceat(columns, starts)
     return errors

@@ -74,14 +74,13 @@ class Gaussian:
 
     def __call__(self, a: Array, b: Array | None = None) -> Array:
         """Return the matrix of k(a_i, b_j), with b = a by default; shape (n, m)."""
-        other, columns = (a if b is None else b), a.shape[1]
-        widths = self.width if isinstance(self.width, tuple) else (self.width,) * columns
-        exponent: Array = None
-        for k, width in zip(range(columns), widths, strict=True):
-            scale = 2**-0.5 / width
-            difference = (scale * a[:, k])[:, None] - (scale * other[:, k])[None, :]
-            difference *= difference
-            exponent = difference if exponent is None else _add(exponent, difference)
+        widths = self.width if isinstance(self.width, tuple) else (self.width,) * a.shape[1]
+        scales = [2**-0.5 / width for width in widths]
+        left = [scale * a[:, k] for k, scale in zip(range(a.shape[1]), scales, strict=True)]
+        right = left if b is None else [scale * b[:, k] for k, scale in enumerate(scales)]
+        exponent = _squares(left[0], right[0])
+        for u, v in zip(left[1:], right[1:], strict=True):
+            exponent += _squares(u, v)
         exponent *= -1.0
         out = _exp(exponent)
         return out if self.variance == 1.0 else self.variance * out
@@ -102,9 +101,11 @@ class Gaussian:
         return self.variance * array_namespace(a).ones_like(a[:, 0])
 
 
-def _add(total: Array, term: Array) -> Array:
-    total += term
-    return total
+def _squares(u: Array, v: Array) -> Array:
+    """Return the squared differences of all pairs."""
+    difference = u[:, None] - v[None, :]
+    difference *= difference
+    return difference
 
 
 def _exp(exponent: Array) -> Array:

@@ -30,8 +30,8 @@ __all__ = ["FixedRidge", "GaussianProcess", "LeaveOneOut", "Regression"]
 RIDGES = tuple(10.0 ** (k / 2) for k in range(-8, 5))
 FEATURE_CUT = 1e-4
 MAX_FEATURES = 100
-# With more rows the kernel on Z is chosen on this many of them, and only the ridge on all.
-SELECTION_ROWS = 2000
+# With twice as many rows or more the kernel on Z is chosen on this many of them, and only the ridge on all, by the errors of the second number of rows.
+SELECTION_ROWS, ERROR_ROWS = 1000, 4000
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,19 @@ class LowRank:
         rank is much higher, are left a hundred times as much.
     max_rank : int or None, default=None
         Largest rank; None for as many as the tolerance asks for.
-    variance_rows : int, default=1000
+    variance_rows : int, default=500
         Above 3000 rows, the variance of the null law is estimated from this many of them.
 
     Examples
     --------
     >>> from causalkit.independence import KCI, LowRank
     >>> KCI(factorization=LowRank(tolerance=1e-12))
-    KCI(factorization=LowRank(tolerance=1e-12, max_rank=None, variance_rows=1000))
+    KCI(factorization=LowRank(tolerance=1e-12, max_rank=None, variance_rows=500))
     """
 
     tolerance: float = 1e-6
     max_rank: int | None = None
-    variance_rows: int = 1000
+    variance_rows: int = 500
 
     @property
     def joined_tolerance(self) -> float:
@@ -101,19 +101,25 @@ class Workspace:
         kernels = replace(self.kernels, values=self.kernels.values[rows])
         return replace(self, kernels=kernels, points=self.backend.take(self.points, rows))
 
-    def factor(self, kernel: Kernel, tolerance: float, max_rank: int | None = None) -> Array:
+    def factor(
+        self, kernel: Kernel, tolerance: float, max_rank: int | None = None, *, on_average: bool = False
+    ) -> Array:
         """Return G of shape (r, n) with G' G the Gram matrix of a kernel."""
         limits = [rank for rank in (max_rank, self.low_rank.max_rank) if rank is not None]
         center = self.backend.zeros((1, self.points.shape[1]), self.points)
         nearness = self.backend.to_numpy(kernel(center, self.points)[0, :])
         return pivoted_cholesky(
-            lambda at: kernel(self.backend.take(self.points, at), self.points),
+            lambda rows, columns: kernel(self._at(rows), self._at(columns)),
             kernel.diagonal(self.points),
             self.backend,
             tolerance=tolerance,
+            on_average=on_average,
             max_rank=min(limits, default=None),
             order=np.argsort(nearness, kind="stable"),
         )
+
+    def _at(self, rows: NDArray[np.intp] | slice) -> Array:
+        return self.points[rows, :] if isinstance(rows, slice) else self.backend.take(self.points, rows)
 
     def features(self, kernel: Kernel, tolerance: float) -> Array:
         """Return centred features F of shape (n, r) with F F' the centred Gram matrix."""
@@ -154,7 +160,7 @@ class LeaveOneOut:
     ridges : tuple of float, default from 1e-4 to 100 in half decades
         Ridges to choose from.
     max_rank : int or None, default=None
-        Largest rank of a kernel on the conditioning set; None for 150 + n / 20, at most 600. Any smoother may be chosen from, those of
+        Largest rank of a kernel on the conditioning set; None for 150 + n / 20, at most 400. Any smoother may be chosen from, those of
         truncated kernels too.
     tolerance : float, default=1e-5
         Tolerance of the factors of these kernels.
@@ -192,7 +198,7 @@ class LeaveOneOut:
         """
         leading = [self._leading(f, work.backend) for f in features]
         kernels = list(work.kernels.conditioning_candidates(z))
-        if work.kernels.n > SELECTION_ROWS:
+        if work.kernels.n > 2 * SELECTION_ROWS:
             kernels = self._shortlist(kernels, leading, work)
         spectra = self._spectra(kernels, work)
         choices = self._choices(spectra, leading, work)
@@ -201,24 +207,27 @@ class LeaveOneOut:
 
     def _shortlist(self, kernels: list[Kernel], features: Sequence[Array], work: Workspace) -> list[Kernel]:
         """Return the kernels that are chosen on some of the rows; their ridges are chosen on all."""
-        rows = np.random.default_rng(0).permutation(work.kernels.n)[:SELECTION_ROWS]
-        few = work.on_rows(np.sort(rows))
-        some = [work.backend.take(f, np.sort(rows)) for f in features]
+        rows = _sampled(work.kernels.n, SELECTION_ROWS)
+        few = work.on_rows(rows)
+        some = [work.backend.take(f, rows) for f in features]
         centered = [f - work.backend.xp.mean(f, axis=0, keepdims=True) for f in some]
         chosen = {k for k, _ in self._choices(self._spectra(kernels, few), centered, few)}
         return [kernels[k] for k in sorted(chosen)]
 
     def _spectra(self, kernels: Sequence[Kernel], work: Workspace) -> list[tuple[Array, Array]]:
         n = work.kernels.n
-        rank = min(self.max_rank or min(600, 150 + n // 20), max(2, n // 2))
+        rank = min(self.max_rank or min(400, 150 + n // 20), max(2, n // 2))
         return [principal_factor(work.factor(k, self.tolerance, rank), work.backend) for k in kernels]
 
     def _choices(
         self, spectra: Sequence[tuple[Array, Array]], features: Sequence[Array], work: Workspace
     ) -> list[tuple[int, int]]:
         """Return the position of the kernel and of the ridge with the least leave-one-out error, for each variable."""
-        limit = self.max_share * work.kernels.n
-        errors = leave_one_out_errors(spectra, self.ridges, features, work.backend, max_degrees=limit)
+        n = work.kernels.n
+        limit, rows = self.max_share * n, _sampled(n, ERROR_ROWS) if n > ERROR_ROWS else None
+        errors = leave_one_out_errors(
+            spectra, self.ridges, features, work.backend, max_degrees=limit, rows=rows
+        )
         best = [np.unravel_index(e.argmin(), e.shape) for e in errors]
         return [(int(k), int(c)) for k, c in best]
 
@@ -338,6 +347,10 @@ class GaussianProcess:
         count = int(np.count_nonzero(variances > 1e-5 * variances[0]))
         scale = 2 * np.sqrt(n / variances[0]) * np.sqrt(variances[:count])
         return work.backend.to_numpy(vectors[:, :count]) * scale
+
+
+def _sampled(n: int, count: int) -> NDArray[np.intp]:
+    return np.sort(np.random.default_rng(0).permutation(n)[:count])
 
 
 def ridge_maker(kernel: Kernel, ridge: float, work: Workspace, *, centered: bool) -> ResidualMaker:
