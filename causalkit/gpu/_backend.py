@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -40,6 +40,8 @@ class Backend:
         Namespace of the array API standard, as ``array_api_compat`` gives it.
     device : str or None, default=None
         Device that new arrays go to; None for the library's default.
+    fused : bool, default=False
+        Whether Gaussian kernels are factored by one launch of a kernel written for it, instead of hundreds of array calls (NumPy and CuPy).
 
     Examples
     --------
@@ -51,6 +53,7 @@ class Backend:
 
     xp: Any
     device: str | None = None
+    fused: bool = False
 
     @property
     def name(self) -> str:
@@ -253,7 +256,9 @@ def cuda_devices(name: str) -> int:
         return 0
 
 
-def get_backend(backend: str | Backend = "auto", device: DeviceName = "cpu") -> Backend:
+def get_backend(
+    backend: str | Backend = "auto", device: DeviceName = "cpu", *, fused: bool = False
+) -> Backend:
     """Return an array library on a device.
 
     Parameters
@@ -262,6 +267,8 @@ def get_backend(backend: str | Backend = "auto", device: DeviceName = "cpu") -> 
         Array library. ``"auto"`` is NumPy on the CPU, and on a GPU CuPy, or torch where CuPy is not installed.
     device : str, default="cpu"
         ``"cpu"``; ``"cuda"`` (or ``"cuda:1"``), an error where there is none; ``"auto"``, a GPU where one is found and the CPU elsewhere.
+    fused : bool, default=False
+        With CuPy: launch one kernel for a whole factorisation. With NumPy the same algorithm runs, slowly, for comparison.
 
     Returns
     -------
@@ -271,7 +278,7 @@ def get_backend(backend: str | Backend = "auto", device: DeviceName = "cpu") -> 
     Raises
     ------
     ParameterError
-        If a name is not known, or NumPy is asked for on a GPU.
+        If a name is not known, NumPy is asked for on a GPU, or fused kernels are asked for with torch.
     MissingDependencyError
         If the library is not installed.
     DeviceError
@@ -293,9 +300,12 @@ def get_backend(backend: str | Backend = "auto", device: DeviceName = "cpu") -> 
         raise ParameterError(f"device is {device!r}; allowed are 'auto', 'cpu', 'cuda' and 'cuda:1', ...")
     if device == "auto":
         device = "cuda" if _gpu_library(backend) else "cpu"
-    if device == "cpu":
-        return _on_cpu(backend)
-    return _on_gpu(backend, device)
+    found = _on_cpu(backend) if device == "cpu" else _on_gpu(backend, device)
+    if fused and found.name == "torch":
+        raise ParameterError(
+            "fused=True needs CuPy (or NumPy, for comparison); the kernels are launched by CuPy"
+        )
+    return replace(found, fused=fused)
 
 
 def _gpu_library(backend: str) -> str | None:

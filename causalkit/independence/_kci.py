@@ -266,7 +266,7 @@ class KCI(FittedTest):
 
     def _side(self, blocks: Sequence[Block], z: Block) -> Side:
         """Return the residual features of variables, from kernels of their own."""
-        features = [self._features(block, z) for block in blocks]
+        features = self._features(blocks, z)
         if not z:
             return Side(tuple(blocks), tuple(features))
         kernels = [self._kernel(block, z) for block in blocks]
@@ -277,8 +277,7 @@ class KCI(FittedTest):
         kernels = [self._work.kernels.joined(block, z, self._width(block, z)) for block in firsts]
         kernels += [self._kernel(block, z) for block in seconds]
         coarse = self._work.low_rank.joined_tolerance
-        features = [self._work.features(kernel, coarse) for kernel in kernels[: len(firsts)]]
-        features += [self._features(block, z) for block in seconds]
+        features = [*self._work.all_features(kernels[: len(firsts)], coarse), *self._features(seconds, z)]
         tolerances = [coarse] * len(firsts) + [self._work.low_rank.tolerance] * len(seconds)
         both = self._regressed([*firsts, *seconds], features, kernels, tolerances, z)
         return both.part(slice(0, len(firsts))), both.part(slice(len(firsts), None))
@@ -308,14 +307,15 @@ class KCI(FittedTest):
         total = float(xp.sum(before**2))
         return float(xp.sum(after**2)) / total if total > 0 else 1.0
 
-    def _features(self, block: Block, z: Block) -> Array:
-        """Return the centred features of a variable; its width depends on the size of Z, for which they are kept."""
+    def _features(self, blocks: Sequence[Block], z: Block) -> list[Array]:
+        """Return the centred features of variables; their widths depend on the size of Z, for which they are kept."""
         if self._kept[0] != len(z):
             self._kept = (len(z), {})
-        if block not in self._kept[1]:
-            tolerance = self._work.low_rank.tolerance
-            self._kept[1][block] = self._work.features(self._kernel(block, z), tolerance)
-        return self._kept[1][block]
+        kept = self._kept[1]
+        new = [block for block in dict.fromkeys(blocks) if block not in kept]
+        kernels = [self._kernel(block, z) for block in new]
+        kept.update(zip(new, self._work.all_features(kernels, self._work.low_rank.tolerance), strict=True))
+        return [kept[block] for block in blocks]
 
     def _kernel(self, block: Block, z: Block) -> Kernel:
         return self._work.kernels.kernel(block, self._width(block, z))

@@ -17,6 +17,7 @@ from array_api_compat import array_namespace
 from causalkit._validation import Floats
 from causalkit.exceptions import ParameterError
 from causalkit.gpu import Array
+from causalkit.gpu._fused import Mixture
 
 __all__ = ["Delta", "Gaussian", "Kernel", "Linear", "center_gram"]
 
@@ -358,3 +359,52 @@ def center_gram(gram: Floats) -> Floats:
     """
     means = gram.mean(axis=0)
     return np.asarray(gram - means[None, :] - means[:, None] + means.mean())
+
+
+def as_mixture(kernel: Kernel, n_columns: int) -> Mixture | None:
+    """Write a kernel as a sum of Gaussians on all columns; None for kernels of labels, linear ones, and those of others.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        The kernel.
+    n_columns : int
+        Columns of the data.
+
+    Returns
+    -------
+    Mixture or None
+        Weights and scales.
+    """
+    match kernel:
+        case On(columns, Gaussian(width, variance)):
+            scales = np.zeros((1, n_columns))
+            scales[0, list(columns)] = 0.5 / np.asarray(width) ** 2
+            return Mixture(np.array([variance]), scales)
+        case Product(kernels):
+            parts = [as_mixture(part, n_columns) for part in kernels]
+            return reduce(_multiplied, parts)
+        case Mean(kernels):
+            parts = [as_mixture(part, n_columns) for part in kernels]
+            return reduce(_added, [_weighted(part, 1 / len(parts)) for part in parts])
+        case Shared(share, rest):
+            common = Mixture(np.array([share]), np.zeros((1, n_columns)))
+            return _added(common, _weighted(as_mixture(rest, n_columns), 1 - share))
+    return None
+
+
+def _multiplied(a: Mixture | None, b: Mixture | None) -> Mixture | None:
+    if a is None or b is None:
+        return None
+    scales = (a.scales[:, None, :] + b.scales[None, :, :]).reshape(-1, a.scales.shape[1])
+    return Mixture(np.outer(a.weights, b.weights).ravel(), scales)
+
+
+def _added(a: Mixture | None, b: Mixture | None) -> Mixture | None:
+    if a is None or b is None:
+        return None
+    return Mixture(np.concatenate([a.weights, b.weights]), np.concatenate([a.scales, b.scales]))
+
+
+def _weighted(a: Mixture | None, weight: float) -> Mixture | None:
+    return None if a is None else Mixture(weight * a.weights, a.scales)

@@ -20,16 +20,19 @@ from scipy import linalg
 from causalkit._validation import check_between
 from causalkit.exceptions import ParameterError
 from causalkit.gpu import Array, Backend, MemoryBudget, pivoted_cholesky, principal_factor
+from causalkit.gpu._fused import pivoted_factors
 from causalkit.gpu._ridge import DenseMaker, ResidualMaker, Smoother, Woodbury, leave_one_out_errors
 from causalkit.independence._gaussian_process import fit_gaussian_process
 from causalkit.independence._kernel_factory import Block, KernelFactory
-from causalkit.independence._kernels import Delta, Gaussian, Kernel, On, Product
+from causalkit.independence._kernels import Delta, Gaussian, Kernel, On, Product, as_mixture
 
 __all__ = ["FixedRidge", "GaussianProcess", "LeaveOneOut", "Regression"]
 
 RIDGES = tuple(10.0 ** (k / 2) for k in range(-8, 5))
 FEATURE_CUT = 1e-4
 MAX_FEATURES = 100
+# Beyond so many rows, or such a rank, blocks of pivots are better than one pivot at a time.
+FUSED_ROWS, FUSED_RANK = 20_000, 512
 # With twice as many rows or more the kernel on Z is chosen on this many of them, and only the ridge on all, by the errors of the second number of rows.
 SELECTION_ROWS, ERROR_ROWS = 1000, 4000
 
@@ -105,26 +108,75 @@ class Workspace:
         self, kernel: Kernel, tolerance: float, max_rank: int | None = None, *, on_average: bool = False
     ) -> Array:
         """Return G of shape (r, n) with G' G the Gram matrix of a kernel."""
+        return self.factors([kernel], tolerance, max_rank, on_average=on_average)[0]
+
+    def factors(
+        self,
+        kernels: Sequence[Kernel],
+        tolerance: float,
+        max_rank: int | None = None,
+        *,
+        on_average: bool = False,
+    ) -> list[Array]:
+        """Return a factor for each kernel; on a backend with fused kernels all at once, where every one is a sum of Gaussians."""
         limits = [rank for rank in (max_rank, self.low_rank.max_rank) if rank is not None]
-        center = self.backend.zeros((1, self.points.shape[1]), self.points)
-        nearness = self.backend.to_numpy(kernel(center, self.points)[0, :])
+        options: Any = {
+            "tolerance": tolerance,
+            "on_average": on_average,
+            "max_rank": min(limits, default=None),
+        }
+        mixtures = (
+            [as_mixture(kernel, self.points.shape[1]) for kernel in kernels] if self.backend.fused else []
+        )
+        if mixtures and None not in mixtures and self.points.shape[0] <= FUSED_ROWS:
+            return self._fused_factors(kernels, mixtures, options)
+        return [self._factor(kernel, options) for kernel in kernels]
+
+    def _factor(self, kernel: Kernel, options: Any) -> Array:
         return pivoted_cholesky(
             lambda rows, columns: kernel(self._at(rows), self._at(columns)),
             kernel.diagonal(self.points),
             self.backend,
-            tolerance=tolerance,
-            on_average=on_average,
-            max_rank=min(limits, default=None),
-            order=np.argsort(nearness, kind="stable"),
+            order=self._order(kernel),
+            **options,
         )
+
+    def _fused_factors(self, kernels: Sequence[Kernel], mixtures: Sequence[Any], options: Any) -> list[Array]:
+        """Factor as many kernels in one launch as the budget has room for."""
+        rank = options["max_rank"] or min(self.points.shape[0], FUSED_RANK)
+        size, out = self.budget.rows(8 * rank * self.points.shape[0], what=f"a factor of rank {rank}"), []
+        for start in range(0, len(kernels), size):
+            part = slice(start, start + size)
+            orders = [self._order(kernel) for kernel in kernels[part]]
+            found = pivoted_factors(
+                self.points, mixtures[part], orders, self.backend, **{**options, "max_rank": rank}
+            )
+            full = options["max_rank"] is None
+            out += [
+                self._factor(kernel, options)
+                if full and factor.shape[0] == rank < self.points.shape[0]
+                else factor
+                for kernel, factor in zip(kernels[part], found, strict=True)
+            ]
+        return out
+
+    def _order(self, kernel: Kernel) -> NDArray[np.intp]:
+        """Return the rows by their similarity to the mean: an order that does not depend on that of the rows."""
+        center = self.backend.zeros((1, self.points.shape[1]), self.points)
+        nearness = self.backend.to_numpy(kernel(center, self.points)[0, :])
+        return np.argsort(nearness, kind="stable")
 
     def _at(self, rows: NDArray[np.intp] | slice) -> Array:
         return self.points[rows, :] if isinstance(rows, slice) else self.backend.take(self.points, rows)
 
     def features(self, kernel: Kernel, tolerance: float) -> Array:
         """Return centred features F of shape (n, r) with F F' the centred Gram matrix."""
-        factor = self.factor(kernel, tolerance)
-        return (factor - self.backend.xp.mean(factor, axis=1, keepdims=True)).mT
+        return self.all_features([kernel], tolerance)[0]
+
+    def all_features(self, kernels: Sequence[Kernel], tolerance: float) -> list[Array]:
+        """Return centred features of several kernels."""
+        factors = self.factors(kernels, tolerance)
+        return [(factor - self.backend.xp.mean(factor, axis=1, keepdims=True)).mT for factor in factors]
 
 
 @runtime_checkable
@@ -217,6 +269,8 @@ class LeaveOneOut:
     def _spectra(self, kernels: Sequence[Kernel], work: Workspace) -> list[tuple[Array, Array]]:
         n = work.kernels.n
         rank = min(self.max_rank or min(400, 150 + n // 20), max(2, n // 2))
+        if work.backend.fused:  # all at once; elsewhere one factor is let go before the next is made
+            return [principal_factor(g, work.backend) for g in work.factors(kernels, self.tolerance, rank)]
         return [principal_factor(work.factor(k, self.tolerance, rank), work.backend) for k in kernels]
 
     def _choices(
@@ -368,10 +422,15 @@ def ridge_maker(kernel: Kernel, ridge: float, work: Workspace, *, centered: bool
 
 
 def _rank_of_some_rows(kernel: Kernel, tolerance: float, work: Workspace) -> int:
-    """Return a lower bound of the rank of a kernel that costs next to nothing: the rank of every second row, at most a thousand."""
-    rows = np.linspace(0, work.kernels.n - 1, min(work.kernels.n // 2, 1000)).astype(np.intp)
-    gram = work.backend.to_numpy(kernel(work.backend.take(work.points, rows)))
-    return int(linalg.lapack.dpstrf(gram, lower=1, tol=tolerance)[2])
+    """Return a lower bound of the rank of a kernel that costs next to nothing: the rank of some rows, of more where few are not enough."""
+    n, rank = work.kernels.n, 0
+    for count in (min(n // 2, 200), min(n // 2, 1000)):
+        rows = np.linspace(0, n - 1, count).astype(np.intp)
+        gram = work.backend.to_numpy(kernel(work.backend.take(work.points, rows)))
+        rank = int(linalg.lapack.dpstrf(gram, lower=1, tol=tolerance)[2])
+        if rank < 0.75 * count:
+            break
+    return rank
 
 
 def _dense_maker(kernel: Kernel, ridge: float, work: Workspace, *, centered: bool) -> ResidualMaker:

@@ -19,6 +19,7 @@ from causalkit._random import named_stream
 from causalkit._validation import Floats
 from causalkit.exceptions import ParameterError
 from causalkit.gpu import Array
+from causalkit.gpu._fused import squared_sums
 from causalkit.gpu._leading import leading_eigenvalues
 from causalkit.gpu._pairs import pair_sums, triple_product_sum
 from causalkit.gpu._ridge import ResidualMaker, Smoother
@@ -29,6 +30,8 @@ __all__ = ["Moments", "PairBatch", "Side"]
 
 # Above this many rows the variance comes from a sample of them, and the statistic from factors.
 EXACT_ROWS = 3000
+# For so few pairs no Gram matrix needs to be shared, and a fused kernel writes none.
+FEW_PAIRS = 2
 
 Rows: TypeAlias = slice | NDArray[np.intp]
 
@@ -129,15 +132,24 @@ class PairBatch:
             # The statistic then comes from factors, and for an estimate 32 bits are enough.
             left = backend.xp.astype(left, backend.xp.float32)
             right = left if same else backend.xp.astype(right, backend.xp.float32)
-        sums = pair_sums(left, right, joining, backend, budget, rows=self._sample, firsts=self.joined)
+        few = backend.fused and self._sample is None and len(self.pairs) <= FEW_PAIRS
+        options: Any = {"squares": None} if few else {}
+        sums = pair_sums(
+            left, right, joining, backend, budget, rows=self._sample, firsts=self.joined, **options
+        )
         scale = np.outer(scale_x, scale_y)
         mean = (scale * (diagonals[0] * self._joining_diagonal @ diagonals[1].T))[x, y]
         own = self._own_sums(sums.first, diagonals, scale_x, scale_y)
         statistic = (scale * sums.first)[x, y] if self.joined else self._squared_products()[x, y]
         if self.joined and self._sample is not None:
             statistic = self._statistics_from_factors()
-        variance = 2 * (scale**2 * sums.second)[x, y]
+        squares = self._few_squares(left, right) if few else sums.second[x, y]
+        variance = 2 * scale[x, y] ** 2 * squares
         return Moments(statistic, mean, variance, _effect(statistic - mean, own[0][x], own[1][y]))
+
+    def _few_squares(self, left: Array, right: Array) -> Floats:
+        joining = self._joining_triangle if self.joined else None
+        return squared_sums(left, right, np.array(self.pairs), joining, self.work.backend)
 
     def _scaled(self, stack: Array) -> tuple[Array, Floats]:
         """Return factors with rows of length at most 1, whose fourth powers do not underflow, and the squared lengths taken out."""

@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from causalkit.exceptions import MemoryBudgetError
+from causalkit._validation import read_table
+from causalkit.exceptions import MemoryBudgetError, ParameterError
+from causalkit.gpu import get_backend
+from causalkit.gpu._fused import gaussian_part
 from causalkit.independence import KCI, LowRank, Spectral, kci_test
+from causalkit.independence._kernel_factory import KernelFactory
+from causalkit.independence._kernels import as_mixture
 from tests.gpu.conftest import LIBRARIES, library
 from tests.independence.dense import residual_maker
 
@@ -54,6 +59,39 @@ OPTIONS = [
 @pytest.mark.parametrize("name", LIBRARIES[1:])
 def test_every_library_gives_the_p_values_of_numpy(name, options):
     np.testing.assert_allclose(p_values(backend=library(name), **options), p_values(**options), atol=1e-5)
+
+
+@pytest.mark.parametrize("options", OPTIONS[:4], ids=str)
+@pytest.mark.parametrize("name", ["numpy", pytest.param("cupy", marks=pytest.mark.gpu)])
+def test_fused_kernels_give_the_p_values_of_array_calls(name, options):
+    backend = get_backend(name, "cpu" if name == "numpy" else "cuda", fused=True)
+    # Other pivots: where the rank of a kernel on Z is bounded, another kernel of that rank.
+    np.testing.assert_allclose(p_values(backend=backend, **options), p_values(**options), atol=3e-4)
+
+
+def test_fused_kernels_need_cupy():
+    pytest.importorskip("torch")
+    with pytest.raises(ParameterError, match="fused=True needs CuPy"):
+        get_backend("torch", fused=True)
+
+
+def test_every_kernel_on_numbers_is_a_sum_of_gaussians():
+    factory = KernelFactory.of(read_table(DATA, TYPES), "empirical", 0.1, 0.5)
+    found = 0
+    for given in ((2,), (2, 3), (5,), (2, 5), (2, 3, 5), (4,), (2, 4)):
+        kernels = [
+            factory.conditioning(given),
+            factory.joining(given),
+            *factory.conditioning_candidates(given),
+        ]
+        for kernel in kernels:
+            mixture = as_mixture(kernel, 6)
+            assert (mixture is None) == (4 in given)
+            if mixture is not None:
+                found += 1
+                rows = gaussian_part(factory.values[:9], factory.values, mixture, get_backend("numpy"))
+                np.testing.assert_allclose(rows, kernel(factory.values[:9], factory.values), atol=1e-12)
+    assert found > 40
 
 
 @pytest.mark.parametrize("options", OPTIONS[:3], ids=str)
@@ -113,9 +151,7 @@ def test_many_rows_are_sampled_for_the_variance_only():
     rng = np.random.default_rng(0)
     z = rng.normal(size=3500)
     data = np.column_stack([np.sin(z) + rng.normal(size=3500), np.cos(z) + rng.normal(size=3500), z])
-    p = [
-        KCI(factorization=LowRank(variance_rows=rows)).fit(data)(0, 1, (2,)).p_value for rows in (500, 3500)
-    ]
+    p = [KCI(factorization=LowRank(variance_rows=rows)).fit(data)(0, 1, (2,)).p_value for rows in (500, 3500)]
     assert p[0] == pytest.approx(p[1], abs=0.01)
     assert KCI().fit(data)(0, 1, (2,)).p_value == p[0]
     pd = pytest.importorskip("pandas")
