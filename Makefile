@@ -21,10 +21,11 @@ test: $(VENV)/.test
 test-all: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 -m "slow or not slow" --cov --cov-report=term
 
-# On a machine with a CUDA device: the tests that compare CuPy with NumPy.
+# On a machine with a CUDA device: the tests that compare CuPy with NumPy, then all independence tests and searches on CuPy.
 test-gpu: $(VENV)/.test
 	$(PIP) --editable '.[gpu]'
 	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python -m pytest tests/independence tests/discovery --array-library cupy
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

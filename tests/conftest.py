@@ -41,3 +41,30 @@ def reference():
     if not folder.is_dir():
         pytest.skip("reference numbers are not at hand")
     return folder
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--array-library",
+        choices=["cupy", "torch"],
+        help="compute all kernel tests that name no backend with this library: on a GPU with cupy, on the CPU with torch",
+    )
+
+
+@pytest.fixture(autouse=True)
+def array_library(request, monkeypatch):
+    """Make another library the default of KCI, so that whole searches run on it."""
+    name = request.config.getoption("--array-library")
+    if name is None:
+        return
+    if request.node.get_closest_marker("numpy_only"):
+        pytest.skip("is about NumPy arrays, or asks for more digits than other libraries' 32-bit sums keep")
+    from causalkit.independence import _kci
+
+    chosen = _kci.get_backend(name, "cuda" if name == "cupy" else "cpu")
+    original = _kci.get_backend
+    monkeypatch.setattr(
+        _kci,
+        "get_backend",
+        lambda backend, device: chosen if (backend, device) == ("auto", "cpu") else original(backend, device),
+    )

@@ -102,6 +102,7 @@ class TestInvariance:
         frame["A"] = -1e4 * frame["A"] + 3
         self.check(model, CDNOD().fit(frame, context="site"))
 
+    @pytest.mark.numpy_only
     def test_the_same_run_twice(self, model):
         other = CDNOD().fit(two_mechanisms(), context="site")
         assert other.graph_ == model.graph_

@@ -101,6 +101,7 @@ def summary(model):
 
 class TestSameAnswer:
     @pytest.mark.parametrize("stop", ["exhaustive", "first"])
+    @pytest.mark.numpy_only
     def test_any_number_of_workers(self, stop, monkeypatch):
         """Pieces are made small and other processes are used at once, however short the tests are."""
         monkeypatch.setattr("causalkit.discovery._runner.SECONDS", (0.0, 1e-6))

@@ -95,6 +95,7 @@ def test_every_kernel_on_numbers_is_a_sum_of_gaussians():
 
 
 @pytest.mark.parametrize("options", OPTIONS[:3], ids=str)
+@pytest.mark.numpy_only
 def test_a_batch_gives_what_single_tests_give(options):
     single = [p_values([triple], **options)[0] for triple in TRIPLES]
     np.testing.assert_allclose(p_values(**options), single, rtol=1e-6, atol=1e-12)
@@ -103,6 +104,7 @@ def test_a_batch_gives_what_single_tests_give(options):
 
 
 @pytest.mark.parametrize("options", OPTIONS[:4], ids=str)
+@pytest.mark.numpy_only
 def test_memory_changes_nothing_until_it_is_too_small(options):
     np.testing.assert_allclose(p_values(memory_limit=2_000_000, **options), p_values(**options), atol=2e-6)
     with pytest.raises(MemoryBudgetError, match="memory_limit"):

@@ -107,6 +107,7 @@ def two_grams(n=60, seed=1):
     return [center_gram(m @ m.T) for m in rng.normal(size=(2, n, 4))]
 
 
+@pytest.mark.numpy_only
 def test_elementwise_product_is_the_gram_matrix_of_eigenvector_products():
     a, b = two_grams()
     u = explicit_products(a, b)
@@ -119,6 +120,7 @@ def test_elementwise_product_is_the_gram_matrix_of_eigenvector_products():
 
 
 @pytest.mark.parametrize("has_set", [False, True])
+@pytest.mark.numpy_only
 def test_moments_are_those_of_the_formulas(has_set):
     a, b = two_grams()
     n, found = len(a), pair(a, b, conditional=has_set).moments
@@ -131,6 +133,7 @@ def test_moments_are_those_of_the_formulas(has_set):
     assert (found.mean[0], found.variance[0]) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.numpy_only
 def test_small_residuals_do_not_underflow_in_single_precision():
     """Fourth powers of residuals of 1e-7 are no 32-bit floats; the p-value must not notice their scale."""
     a, b = two_grams()
@@ -139,6 +142,7 @@ def test_small_residuals_do_not_underflow_in_single_precision():
     assert Gamma().results(small)[0].p_value == pytest.approx(Gamma().results(whole)[0].p_value, rel=1e-4)
 
 
+@pytest.mark.numpy_only
 def test_effect_size_is_one_for_equal_kernels_and_small_for_independent_ones():
     a, b = two_grams(200)
     assert conditional(Gamma(), a, a).effect_size == pytest.approx(1.0)
@@ -168,16 +172,19 @@ class TestAccuracyOfLaws:
         return batch.moments.mean, batch.moments.variance, batch.moments.effect
 
     @pytest.mark.parametrize("quantile", [0.3, 0.9, 0.95, 0.99, 0.999])
+    @pytest.mark.numpy_only
     def test_leading_eigenvalues_are_nearly_exact(self, quantile):
         exact, leading, _, gamma = self.laws(quantile)
         assert leading == pytest.approx(exact, rel=0.02)
         assert gamma == pytest.approx(exact, abs=0.05)
 
+    @pytest.mark.numpy_only
     def test_three_cumulants_are_better_than_two_in_the_tail(self):
         exact, _, three, two = self.laws(0.999)
         assert abs(math.log(three / exact)) < 0.5 * abs(math.log(two / exact))
 
 
+@pytest.mark.numpy_only
 def test_permutation_within_groups_moves_nothing_across_them():
     groups = np.array([0.0, 1, 0, 1, 2, 0] * 10)
     rows = np.column_stack([groups, groups + 1, groups])
@@ -187,6 +194,7 @@ def test_permutation_within_groups_moves_nothing_across_them():
     assert Permutation(50).results(batch)[0].p_value == 1.0
 
 
+@pytest.mark.numpy_only
 def test_spectral_and_gamma_agree_near_five_percent():
     rng = np.random.default_rng(2)
     a, b = (center_gram(np.exp(-0.5 * (x[:, None] - x) ** 2)) for x in rng.normal(size=(2, 100)))
@@ -208,6 +216,7 @@ def spectrum(gram):
     return principal_factor(factor(gram).T, NUMPY)
 
 
+@pytest.mark.numpy_only
 def test_inflation_is_the_ratio_of_the_means_of_statistic_and_null():
     """White noise on both sides of a regression with many degrees of freedom: simulate both means."""
     n, draws = 60, 20_000

@@ -90,6 +90,7 @@ def learned_maker(z, log_theta):
 
 
 @pytest.mark.parametrize("case", B, ids=lambda c: c["id"])
+@pytest.mark.numpy_only
 def test_conditional_with_the_recorded_hyperparameters(case):
     expected = case["results"]["t_gp"]
     first, second, z = grams(case, expected)

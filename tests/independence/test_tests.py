@@ -47,6 +47,7 @@ DATA = np.column_stack([X, Y, Z, RNG.normal(size=N)])
 )
 @pytest.mark.parametrize("z", [None, Z, np.column_stack([Z, DATA[:, 3]])])
 class TestSymmetryAndScale:
+    @pytest.mark.numpy_only
     def test_swapping_x_and_y_changes_nothing(self, options, z):
         assert kci_test(X, Y, z, **options).p_value == pytest.approx(
             kci_test(Y, X, z, **options).p_value, rel=1e-9
@@ -57,6 +58,7 @@ class TestSymmetryAndScale:
         here, there = kci_test(X, Y, z, **options), kci_test(1e3 * X + 5, -0.01 * Y, scaled, **options)
         assert there.p_value == pytest.approx(here.p_value, rel=1e-6)
 
+    @pytest.mark.numpy_only
     def test_order_of_rows_changes_nothing(self, options, z):
         order = np.random.default_rng(0).permutation(N)
         turned = None if z is None else np.asarray(z)[order]
