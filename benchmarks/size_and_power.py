@@ -1,7 +1,7 @@
 """How often tests of conditional independence reject when they should not, and when they should.
 
 Usage: ``python benchmarks/size_and_power.py run --repetitions 1000 [--tests kci rcit] [--rows 200 500] [--jobs 2]`` and then
-``python benchmarks/size_and_power.py table``. Repetitions are added in rounds to ``benchmarks/results/size_and_power.csv``, where a later run
+``python benchmarks/size_and_power.py table`` or ``page`` (figure and tables of the user guide). Repetitions are added in rounds to ``benchmarks/results/size_and_power.csv``, where a later run
 goes on; the models are in ``conditional_models.py``. Every repetition is one draw, tested against Y without and with each dependence.
 """
 
@@ -139,13 +139,11 @@ def band(repetitions, level=0.05, coverage=0.95):
     return low / repetitions, high / repetitions
 
 
-def shares(name, rows=None, dependence="none"):
-    """Return rejections at .05 of one test as a frame: rows and model down, number of conditioning columns across."""
+def shares(name, level="r05", dependence="none"):
+    """Return rejections of one test as a frame: rows and model down, number of conditioning columns across."""
     table = load().reset_index()
     part = table[(table.test == name) & (table.dependence == dependence)]
-    if rows is not None:
-        part = part[part.rows == rows]
-    return part.assign(share=part.r05 / part.repetitions).pivot_table("share", ["rows", "model"], "given")
+    return part.assign(share=part[level] / part.repetitions).pivot_table("share", ["rows", "model"], "given")
 
 
 def show(_options):
@@ -161,6 +159,89 @@ def show(_options):
         )
 
 
+TITLES = {"kci": "KCI, default", "paper": "KCI, ridge of the paper", "rcit": "RCIT"}
+
+
+def draw_sizes(path):
+    """Draw the size at .05 of every cell as one map per test."""
+    import matplotlib.pyplot as plt
+
+    names = [name for name in TITLES if name in load().reset_index().test.unique()]
+    frames = {name: shares(name) for name in names}
+    height = 0.24 * len(frames["kci"]) + 1.2
+    fig, axes = plt.subplots(
+        1, len(names), figsize=(4.1 * len(names), height), layout="constrained", sharey=True
+    )
+    for ax, name in zip(np.atleast_1d(axes), names, strict=True):
+        frame = frames[name].reindex(frames["kci"].index)
+        image = ax.imshow(frame, cmap="RdBu_r", aspect="auto", norm=_centred())
+        for (i, j), value in np.ndenumerate(frame.to_numpy()):
+            if np.isfinite(value):
+                color = "white" if value > 0.16 else "black"
+                ax.text(j, i, f"{value:.3f}"[1:], ha="center", va="center", fontsize=7, color=color)
+        ax.set_xticks(range(frame.shape[1]), frame.columns)
+        ax.set(xlabel="conditioning columns", title=TITLES[name])
+    labels = [f"{model}, {rows}" for rows, model in frames["kci"].index]
+    np.atleast_1d(axes)[0].set_yticks(range(len(labels)), labels, fontsize=8)
+    fig.colorbar(image, ax=axes, shrink=0.5, label="rejections of a true independence at .05")
+    fig.savefig(path, dpi=110)
+
+
+def _centred():
+    from matplotlib.colors import TwoSlopeNorm
+
+    return TwoSlopeNorm(0.05, 0, 0.25)
+
+
+def rst(frame, form="{:.3f}"):
+    """Return a frame as a simple table of reStructuredText."""
+    cells = [[str(c) for c in (*frame.index.names, *frame.columns)]]
+    for key, row in zip(frame.index, frame.to_numpy(), strict=True):
+        keys = key if isinstance(key, tuple) else (key,)
+        cells.append([*map(str, keys), *("–" if np.isnan(v) else form.format(v) for v in row)])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rule = "  ".join("=" * w for w in widths)
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return "\n".join([rule, lines[0], rule, *lines[1:], rule])
+
+
+def summary(name):
+    """Return, for each number of rows and columns, the smallest, mean and largest size of all models at three levels."""
+    rows = {}
+    for level, title in zip(("r01", "r05", "r10"), LEVELS, strict=True):
+        frame = shares(name, level)
+        grouped = frame.groupby("rows")
+        for statistic in ("min", "mean", "max"):
+            rows[f"{title:g} {statistic}"] = getattr(grouped, statistic)().stack()
+    return pd.DataFrame(rows)
+
+
+def power(names):
+    """Return rejections under each dependence, averaged over models and numbers of columns, of tests whose cells all are there."""
+    table = load().reset_index()
+    table = table.assign(share=table.r05 / table.repetitions)
+    return table[table.test.isin(names)].pivot_table("share", ["rows", "test"], "dependence")[list(WORLDS)]
+
+
+def page(options):
+    """Write the figure and the tables of the page on size and power."""
+    table = load().reset_index()
+    draw_sizes(options.folder / "_static" / "size_and_power.png")
+    none = table[(table.dependence == "none") & (table.test == "kci")]
+    parts = {
+        "sizes": rst(shares("kci")),
+        "levels": rst(summary("kci").rename_axis(["rows", "given"])),
+        "power": rst(power(list(TITLES)), "{:.2f}"),
+        "milliseconds": rst(
+            table[table.dependence == "none"].pivot_table("ms", ["test", "rows"], "given", aggfunc="median"),
+            "{:.1f}",
+        ),
+        "repetitions": rst(none.pivot_table("repetitions", "rows", "given", aggfunc="min"), "{:.0f}"),
+    }
+    for name, text in parts.items():
+        (options.folder / "user" / "tables" / f"{name}.txt").write_text(text + "\n", encoding="utf-8")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -171,6 +252,9 @@ def main():
     runner.add_argument("--jobs", type=int, default=2)
     runner.set_defaults(run=run)
     commands.add_parser("table").set_defaults(run=show)
+    writer = commands.add_parser("page")
+    writer.add_argument("--folder", type=Path, default=Path(__file__).parents[1] / "docs")
+    writer.set_defaults(run=page)
     options = parser.parse_args()
     options.run(options)
 

@@ -133,7 +133,7 @@ class GCM(FittedTest):
     def _regressed(self, features: Floats, z: tuple[int, ...]) -> Floats:
         columns = [features[:, [k]] for k in range(features.shape[1])]
         if z:
-            makers = LeaveOneOut().makers(z, columns, self._work)
+            makers = LeaveOneOut(undersmooth=0).makers(z, columns, self._work)
             columns = [maker.residual(f) for maker, f in zip(makers, columns, strict=True)]
         kept = [r for r, f in zip(columns, features.T, strict=True) if r.std() > NO_RESIDUAL * f.std()]
         return np.column_stack(kept) if kept else np.zeros((len(features), 0))

@@ -8,8 +8,9 @@ first three, its largest eigenvalues and the first two power sums of the rest, o
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,14 +81,12 @@ class Gamma:
             products = [batch.product(k, self.cut) for k in range(len(batch.pairs))]
             means = np.array([np.trace(w) for w in products])
             variances = np.array([2 * np.sum(w**2) for w in products])
-        out = []
-        for k, statistic in enumerate(moments.statistic / batch.inflation):
-            p, log_p, shape, scale = gamma_tail(float(statistic), float(means[k]), float(variances[k]))
-            effect = float(moments.effect[k])
-            out.append(
-                TestResult(float(statistic), p, log_p, batch.n, shape=shape, scale=scale, effect_size=effect)
-            )
-        return out
+
+        def tail(k: int, statistic: float) -> dict[str, Any]:
+            p, log_p, shape, scale = gamma_tail(statistic, float(means[k]), float(variances[k]))
+            return {"p_value": p, "log_p_value": log_p, "shape": shape, "scale": scale}
+
+        return _results(batch, tail)
 
 
 @dataclass(frozen=True)
@@ -119,13 +118,14 @@ class HallBuckleyEagleson:
         list of TestResult
             In the order of the pairs.
         """
-        out = []
-        for k, statistic in enumerate(batch.moments.statistic / batch.inflation):
-            mean, variance = float(batch.moments.mean[k]), float(batch.moments.variance[k])
-            p, log_p, dof = self._tail(float(statistic), mean, variance, batch.third_cumulant(k))
-            effect = float(batch.moments.effect[k])
-            out.append(TestResult(float(statistic), p, log_p, batch.n, dof=dof, effect_size=effect))
-        return out
+        moments = batch.moments
+
+        def tail(k: int, statistic: float) -> dict[str, Any]:
+            mean, variance = float(moments.mean[k]), float(moments.variance[k])
+            p, log_p, dof = self._tail(statistic, mean, variance, batch.third_cumulant(k))
+            return {"p_value": p, "log_p_value": log_p, "dof": dof}
+
+        return _results(batch, tail)
 
     @staticmethod
     def _tail(statistic: float, mean: float, variance: float, third: float) -> tuple[float, float, float]:
@@ -183,19 +183,20 @@ class Spectral:
         list of TestResult
             In the order of the pairs.
         """
-        out = []
-        for k, statistic in enumerate(batch.moments.statistic / batch.inflation):
-            weights, degrees = (
-                self._all(batch, k) if self.leading is None else self._leading(batch, k, self.leading)
-            )
-            p, log_p = weighted_chi_square_tail(float(statistic), weights, degrees)
-            effect = float(batch.moments.effect[k])
-            out.append(TestResult(float(statistic), p, log_p, batch.n, effect_size=effect))
-        return out
 
-    def _all(self, batch: PairBatch, k: int) -> tuple[Floats, None]:
+        def tail(k: int, statistic: float) -> dict[str, Any]:
+            if self.leading is None:
+                weights, degrees = self._all(batch, k), None
+            else:
+                weights, degrees = self._leading(batch, k, self.leading)
+            p, log_p = weighted_chi_square_tail(statistic, weights, degrees)
+            return {"p_value": p, "log_p_value": log_p}
+
+        return _results(batch, tail)
+
+    def _all(self, batch: PairBatch, k: int) -> Floats:
         weights = batch.product_spectrum(k) if not batch.z else _eigenvalues(batch.product(k, self.cut))
-        return weights[weights > max(self.cut * weights.max(initial=0.0), 0.0)], None
+        return np.asarray(weights[weights > max(self.cut * weights.max(initial=0.0), 0.0)])
 
     def _leading(self, batch: PairBatch, k: int, count: int) -> tuple[Floats, Floats]:
         """Return the largest eigenvalues and one weight for the rest, with its degrees of freedom."""
@@ -264,6 +265,15 @@ class Permutation:
             effect = float(batch.moments.effect[k])
             out.append(TestResult(statistic, p, math.log(p), batch.n, effect_size=effect))
         return out
+
+
+def _results(batch: PairBatch, tail: Callable[[int, float], dict[str, Any]]) -> list[TestResult]:
+    """Return one result per pair, given what a law says about the statistic of a pair."""
+    statistics, effects = (batch.moments.statistic / batch.inflation).tolist(), batch.moments.effect.tolist()
+    return [
+        TestResult(statistic, n=batch.n, effect_size=effect, **tail(k, statistic))
+        for k, (statistic, effect) in enumerate(zip(statistics, effects, strict=True))
+    ]
 
 
 def _eigenvalues(matrix: Floats) -> Floats:

@@ -212,12 +212,15 @@ class LeaveOneOut:
     ridges : tuple of float, default from 1e-4 to 100 in half decades
         Ridges to choose from.
     max_rank : int or None, default=None
-        Largest rank of a kernel on the conditioning set; None for 150 + n / 20, at most 400. Any smoother may be chosen from, those of
+        Largest rank of a kernel on the conditioning set; None for 50 + n / 4, at most 400. Any smoother may be chosen from, those of
         truncated kernels too.
     tolerance : float, default=1e-5
         Tolerance of the factors of these kernels.
     max_share : float, default=0.5
         Largest effective degrees of freedom of a regression, as a share of the rows.
+    undersmooth : int, default=1
+        How many ridges below the one of least error to take. The best prediction has as much bias as variance; what a regression misses
+        looks like dependence in a test, while its variance is corrected for.
 
     Examples
     --------
@@ -230,6 +233,7 @@ class LeaveOneOut:
     max_rank: int | None = None
     tolerance: float = 1e-5
     max_share: float = 0.5
+    undersmooth: int = 1
 
     def makers(self, z: Block, features: Sequence[Array], work: Workspace) -> list[ResidualMaker]:
         """Return one residual maker for each variable's features; equal ones are the same object.
@@ -268,7 +272,7 @@ class LeaveOneOut:
 
     def _spectra(self, kernels: Sequence[Kernel], work: Workspace) -> list[tuple[Array, Array]]:
         n = work.kernels.n
-        rank = min(self.max_rank or min(400, 150 + n // 20), max(2, n // 2))
+        rank = min(self.max_rank or min(400, 50 + n // 4), max(2, n // 2))
         if work.backend.fused:  # all at once; elsewhere one factor is let go before the next is made
             return [principal_factor(g, work.backend) for g in work.factors(kernels, self.tolerance, rank)]
         return [principal_factor(work.factor(k, self.tolerance, rank), work.backend) for k in kernels]
@@ -282,8 +286,13 @@ class LeaveOneOut:
         errors = leave_one_out_errors(
             spectra, self.ridges, features, work.backend, max_degrees=limit, rows=rows
         )
-        best = [np.unravel_index(e.argmin(), e.shape) for e in errors]
-        return [(int(k), int(c)) for k, c in best]
+        return [self._undersmoothed(error) for error in errors]
+
+    def _undersmoothed(self, errors: NDArray[np.float64]) -> tuple[int, int]:
+        """Return kernel and ridge of the least error, the ridge some steps smaller as far as that is allowed."""
+        k, best = (int(at) for at in np.unravel_index(errors.argmin(), errors.shape))
+        allowed = np.flatnonzero(np.isfinite(errors[k, : best + 1]))
+        return k, int(allowed[max(len(allowed) - 1 - self.undersmooth, 0)])
 
     @staticmethod
     def _smoother(basis: Array, values: Array, ridge: float) -> Smoother:
