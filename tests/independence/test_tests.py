@@ -47,10 +47,9 @@ DATA = np.column_stack([X, Y, Z, RNG.normal(size=N)])
 )
 @pytest.mark.parametrize("z", [None, Z, np.column_stack([Z, DATA[:, 3]])])
 class TestSymmetryAndScale:
-    @pytest.mark.numpy_only
     def test_swapping_x_and_y_changes_nothing(self, options, z):
         assert kci_test(X, Y, z, **options).p_value == pytest.approx(
-            kci_test(Y, X, z, **options).p_value, rel=1e-9
+            kci_test(Y, X, z, **options).p_value, rel=1e-6
         )
 
     def test_affine_scaling_changes_nothing(self, options, z):
