@@ -207,13 +207,13 @@ def rst(frame, form="{:.3f}"):
 
 def summary(name):
     """Return, for each number of rows and columns, the smallest, mean and largest size of all models at three levels."""
-    rows = {}
+    table = load().reset_index()
+    part, columns = table[(table.test == name) & (table.dependence == "none")], {}
     for level, title in zip(("r01", "r05", "r10"), LEVELS, strict=True):
-        frame = shares(name, level)
-        grouped = frame.groupby("rows")
+        grouped = part.assign(share=part[level] / part.repetitions).groupby(["rows", "given"]).share
         for statistic in ("min", "mean", "max"):
-            rows[f"{title:g} {statistic}"] = getattr(grouped, statistic)().stack()
-    return pd.DataFrame(rows)
+            columns[f"{title:g} {statistic}"] = getattr(grouped, statistic)()
+    return pd.DataFrame(columns)
 
 
 def power(names):
@@ -230,7 +230,7 @@ def page(options):
     none = table[(table.dependence == "none") & (table.test == "kci")]
     parts = {
         "sizes": rst(shares("kci")),
-        "levels": rst(summary("kci").rename_axis(["rows", "given"])),
+        "levels": rst(summary("kci")),
         "power": rst(power(list(TITLES)), "{:.2f}"),
         "milliseconds": rst(
             table[table.dependence == "none"].pivot_table("ms", ["test", "rows"], "given", aggfunc="median"),
