@@ -29,7 +29,7 @@ __all__ = ["Checkpoint", "Runner"]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
-FIRST_PIECE = 64
+FIRST_PIECE = 8
 SECONDS = (0.2, 1.0)
 LOST_WORKERS = 3
 

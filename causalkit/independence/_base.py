@@ -112,6 +112,16 @@ class FittedTest:
             text = f"{names} never {ending} independent of everything"
             warnings.warn(text, ConstantColumnWarning, stacklevel=4)
 
+    def _refuse_labels(self) -> None:
+        """Raise `DataError` for a categorical column: its codes are no numbers."""
+        ends = zip(self.table_.names, self.table_.types, strict=True)
+        labels = [name for name, kind in ends if kind == "categorical"]
+        if labels:
+            raise DataError(
+                f"{type(self).__name__} needs numbers, and column {labels[0]!r} holds labels, whose codes are no numbers; use "
+                "ci_test='kci', which has a kernel for labels, or 'g_square' if all columns are labels"
+            )
+
     def _prepare(self) -> None:
         """Compute what all tests on these data share."""
 

@@ -52,14 +52,7 @@ class FisherZ(FittedTest):
         self.column_types = column_types
 
     def _prepare(self) -> None:
-        labels = [
-            n for n, kind in zip(self.table_.names, self.table_.types, strict=True) if kind == "categorical"
-        ]
-        if labels:
-            raise DataError(
-                f"Fisher's z needs numbers, and column {labels[0]!r} holds labels, whose codes are no numbers; use "
-                "ci_test='kci', which has a kernel for labels, or 'g_square' if all columns are labels"
-            )
+        self._refuse_labels()
         values = self.table_.standardized()
         self._correlation = values.T @ values / (self.table_.n_rows - 1)
 

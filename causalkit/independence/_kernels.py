@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
+from operator import add, mul
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -249,7 +250,7 @@ class Product:
 
     def __call__(self, a: Array, b: Array | None = None) -> Array:
         """Return the matrix of k(a_i, b_j), with b = a by default; shape (n, m)."""
-        return reduce(lambda left, right: left * right, (kernel(a, b) for kernel in self.kernels))
+        return reduce(mul, (kernel(a, b) for kernel in self.kernels))
 
     def diagonal(self, a: Array) -> Array:
         """Return the vector of k(a_i, a_i).
@@ -264,7 +265,7 @@ class Product:
         array, shape (n,)
             Each row's similarity to itself.
         """
-        return reduce(lambda left, right: left * right, (kernel.diagonal(a) for kernel in self.kernels))
+        return reduce(mul, (kernel.diagonal(a) for kernel in self.kernels))
 
 
 @dataclass(frozen=True)
@@ -281,7 +282,7 @@ class Mean:
 
     def __call__(self, a: Array, b: Array | None = None) -> Array:
         """Return the matrix of k(a_i, b_j), with b = a by default; shape (n, m)."""
-        total = reduce(lambda left, right: left + right, (kernel(a, b) for kernel in self.kernels))
+        total = reduce(add, (kernel(a, b) for kernel in self.kernels))
         return total / len(self.kernels)
 
     def diagonal(self, a: Array) -> Array:
@@ -297,7 +298,7 @@ class Mean:
         array, shape (n,)
             Each row's similarity to itself.
         """
-        total = reduce(lambda left, right: left + right, (kernel.diagonal(a) for kernel in self.kernels))
+        total = reduce(add, (kernel.diagonal(a) for kernel in self.kernels))
         return total / len(self.kernels)
 
 

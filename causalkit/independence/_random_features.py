@@ -24,7 +24,6 @@ from scipy.spatial.distance import pdist
 
 from causalkit._random import Seed, entropy, named_stream
 from causalkit._validation import ColumnTypes, Floats, check_between, check_count
-from causalkit.exceptions import DataError
 from causalkit.independence._base import FittedTest
 from causalkit.independence._result import TestResult, independent
 from causalkit.independence._tails import weighted_chi_square_tail
@@ -92,13 +91,7 @@ class RCoT(FittedTest):
         for name in ("n_features", "n_features_z"):
             check_count(name, getattr(self, name))
         check_between("ridge", self.ridge, 0, np.inf)
-        labels = [
-            n for n, kind in zip(self.table_.names, self.table_.types, strict=True) if kind == "categorical"
-        ]
-        if labels:
-            raise DataError(
-                f"{type(self).__name__} needs numbers, and column {labels[0]!r} holds labels; use ci_test='kci', which has a kernel for labels"
-            )
+        self._refuse_labels()
         self._values = self.table_.standardized()
         self._constant = set(self.table_.constant_columns())
         self._entropy = entropy(self.random_state)
