@@ -177,7 +177,7 @@ def draw_sizes(path):
         image = ax.imshow(frame, cmap="RdBu_r", aspect="auto", norm=_centred())
         for (i, j), value in np.ndenumerate(frame.to_numpy()):
             if np.isfinite(value):
-                color = "white" if value > 0.16 else "black"
+                color = "white" if value > 0.16 or value < 0.02 else "black"
                 ax.text(j, i, f"{value:.3f}"[1:], ha="center", va="center", fontsize=7, color=color)
         ax.set_xticks(range(frame.shape[1]), frame.columns)
         ax.set(xlabel="conditioning columns", title=TITLES[name])
@@ -232,10 +232,6 @@ def page(options):
         "sizes": rst(shares("kci")),
         "levels": rst(summary("kci")),
         "power": rst(power(list(TITLES)), "{:.2f}"),
-        "milliseconds": rst(
-            table[table.dependence == "none"].pivot_table("ms", ["test", "rows"], "given", aggfunc="median"),
-            "{:.1f}",
-        ),
         "repetitions": rst(none.pivot_table("repetitions", "rows", "given", aggfunc="min"), "{:.0f}"),
     }
     for name, text in parts.items():
