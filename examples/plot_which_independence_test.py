@@ -103,6 +103,6 @@ plt.show()
 # %%
 # Partial correlation takes what it cannot model for dependence. Residuals that are only correlated (GCM) keep the level and see the
 # linear dependence, and nothing else. Random features are a cheaper kernel test with less power. The fixed ridge of the paper is right
-# for these smooth functions of three columns; with four or five, or with noise whose scale varies, it rejects two to four times too often,
+# for these smooth functions of three columns; with four or five, or with noise whose scale varies, it rejects two to seven times too often,
 # which the study in the user guide shows, with a thousand repetitions, more models and more rows:
 # :doc:`size and power </user/size_and_power>`.

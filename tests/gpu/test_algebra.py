@@ -122,8 +122,8 @@ def test_leave_one_out_errors_do_not_depend_on_who_else_is_there(backend):
 
 
 class TestPairSums:
-    left, right = RNG.normal(size=(3, 50, 4)), RNG.normal(size=(6, 50, 2))
-    joining = gaussian(RNG.normal(size=(50, 1)))
+    left, right = RNG.normal(size=(3, 150, 4)), RNG.normal(size=(6, 150, 2))
+    joining = gaussian(RNG.normal(size=(150, 1)))
 
     def brute(self, left, right, joining):
         a, b = (np.einsum("vnr,vmr->vnm", side, side) for side in (left, right))
@@ -164,7 +164,7 @@ class TestPairSums:
             self.part(backend),
             backend,
             MemoryBudget(10**9, 5000),
-            rows=np.arange(50),
+            rows=np.arange(150),
             squares="float64",
         )
         expected = self.brute(self.left, self.right, self.joining)
@@ -174,7 +174,7 @@ class TestPairSums:
         expected = self.brute(self.left, self.right, 1.0)[1]
         draws = [
             pair_sums(
-                self.left, self.right, None, NUMPY, MemoryBudget(10**9), rows=RNG.permutation(50)[:10]
+                self.left, self.right, None, NUMPY, MemoryBudget(10**9), rows=RNG.permutation(150)[:30]
             ).second
             for _ in range(2000)
         ]
@@ -182,14 +182,14 @@ class TestPairSums:
         assert (np.abs(np.mean(draws, axis=0) - expected) < 4.5 * error).all()
 
     def test_triple_products(self, backend):
-        third = np.linalg.cholesky(self.joining + 1e-9 * np.eye(50))
+        third = np.linalg.cholesky(self.joining + 1e-9 * np.eye(150))
         factors = [backend.asarray(f) for f in (self.left[0], self.right[0], third)]
         for block in (1000, 10**6):
             found = triple_product_sum(*factors, backend, MemoryBudget(10**9, block))
             assert found == pytest.approx(self.brute(self.left, self.right, self.joining)[0][0, 0], rel=1e-6)
 
     def test_a_budget_too_small_for_one_row(self):
-        with pytest.raises(MemoryBudgetError, match="n=50, float64"):
+        with pytest.raises(MemoryBudgetError, match="n=150, float64"):
             pair_sums(self.left, self.right, None, NUMPY, MemoryBudget(100))
 
 
