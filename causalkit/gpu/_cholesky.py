@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import reduce
+from operator import add
 from typing import TypeAlias
 
 import numpy as np
@@ -175,17 +176,15 @@ def principal_factor(factor: Array, backend: Backend, *, cut: float = 1e-10) -> 
         Eigenvalues, descending; none for a constant factor.
     """
     means = backend.xp.mean(factor, axis=1, keepdims=True)
-    values, vectors = backend.eigh(_sum(part @ part.mT for part in _centered_parts(factor, means, backend)))
+    values, vectors = backend.eigh(
+        reduce(add, (part @ part.mT for part in _centered_parts(factor, means, backend)))
+    )
     host = backend.to_numpy(values)
     kept = np.flatnonzero(host > max(cut * host[-1], 1e-12) if len(host) else host > 0)[::-1].copy()
     values = backend.take(values, kept)
     scaled = backend.take(vectors, kept, axis=1) / backend.xp.sqrt(values)
     rows = [part.mT @ scaled for part in _centered_parts(factor, means, backend)]
     return backend.xp.concat(rows, axis=0) if len(rows) > 1 else rows[0], values
-
-
-def _sum(parts: Iterator[Array]) -> Array:
-    return reduce(lambda total, part: total + part, parts)
 
 
 def _centered_parts(factor: Array, means: Array, backend: Backend) -> Iterator[Array]:

@@ -10,7 +10,9 @@ import importlib
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["SOURCE", "compiled"]
+__all__ = ["PIVOT_THREADS", "SOURCE", "TILE", "TILE_THREADS", "compiled"]
+
+PIVOT_THREADS, TILE_THREADS, TILE = 1024, 256, 32
 
 SOURCE = r"""
 #ifndef PIVOT_THREADS
@@ -19,7 +21,9 @@ SOURCE = r"""
 #ifndef TILE_THREADS
 #define TILE_THREADS 256
 #endif
+#ifndef TILE
 #define TILE 32
+#endif
 #define CHUNK 16
 #define CELLS (TILE * TILE / TILE_THREADS)
 
@@ -165,4 +169,6 @@ extern "C" __global__ void squared_sums(
 @lru_cache(maxsize=1)
 def compiled() -> Any:
     """Compile the source for the current device, once; CuPy keeps the result on disk."""
-    return importlib.import_module("cupy").RawModule(code=SOURCE, options=("-std=c++11",))
+    sizes = {"PIVOT_THREADS": PIVOT_THREADS, "TILE_THREADS": TILE_THREADS, "TILE": TILE}
+    options = ("-std=c++11", *(f"-D{name}={size}" for name, size in sizes.items()))
+    return importlib.import_module("cupy").RawModule(code=SOURCE, options=options)

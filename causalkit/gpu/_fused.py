@@ -16,14 +16,13 @@ from array_api_compat import is_cupy_namespace
 from numpy.typing import NDArray
 
 from causalkit.gpu._backend import Array, Backend
-from causalkit.gpu._cuda import compiled
+from causalkit.gpu._cuda import PIVOT_THREADS, TILE, TILE_THREADS, compiled
 
 __all__ = ["Mixture", "gaussian_part", "pivoted_factors", "squared_sums"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Positions: TypeAlias = NDArray[np.intp]
 
-PIVOT_THREADS, TILE_THREADS, TILE = 1024, 256, 32
 BLOCKS = 4096
 
 
