@@ -8,7 +8,14 @@ from causalkit.discovery._cdnod import CDNOD
 from causalkit.discovery._domain_embedding import domain_mechanism_gram
 from causalkit.discovery._driving_force import DrivingForce, driving_force
 from causalkit.discovery._embedding import dependence_score, gaussian_gram, mechanism_gram
-from causalkit.discovery._independent_change import ChangeScorer, IndependentChange
+from causalkit.discovery._independent_change import (
+    ChangeScore,
+    ChangeScorer,
+    IndependentChange,
+    KernelEmbedding,
+    MechanismEmbedding,
+)
+from causalkit.discovery._mechanism_parameters import ParameterEmbedding
 from causalkit.discovery._orientation import Receipt
 from causalkit.discovery._pc import PC
 from causalkit.discovery._sinks import ChangeHypothesis
@@ -18,9 +25,13 @@ __all__ = [
     "CDNOD",
     "PC",
     "ChangeHypothesis",
+    "ChangeScore",
     "ChangeScorer",
     "DrivingForce",
     "IndependentChange",
+    "KernelEmbedding",
+    "MechanismEmbedding",
+    "ParameterEmbedding",
     "Receipt",
     "TestRecord",
     "TestTable",

@@ -62,14 +62,20 @@ class ContextPoints:
         """Number of rows in each context."""
         return np.bincount(self.rows, minlength=len(self.values))
 
-    def kernel(self, width: float) -> Floats:
-        """Return the kernel between contexts (m, m): delta for labels, Gaussian of the given width for the rest."""
+    def leading_column(self) -> int:
+        """Return the position of the column that orders the contexts: the first time, else the first that is no label."""
+        times = [k for k, kind in enumerate(self.types) if kind == "time"]
+        return times[0] if times else next(k for k, kind in enumerate(self.types) if kind != "categorical")
+
+    def kernel(self, width: float, others: Floats | None = None) -> Floats:
+        """Return the kernel between contexts, delta for labels and Gaussian of the given width for the rest: (m, m), or (m, k) with others."""
+        ends = self.values if others is None else others
         labels = [k for k, kind in enumerate(self.types) if kind == "categorical"]
         numbers = [k for k, kind in enumerate(self.types) if kind != "categorical"]
-        gram = np.ones((len(self.values),) * 2)
+        gram = np.ones((len(self.values), len(ends)))
         if numbers:
-            gram = Gaussian(width)(self.values[:, numbers])
-        return gram * Delta()(self.values[:, labels]) if labels else gram
+            gram = Gaussian(width)(self.values[:, numbers], ends[:, numbers])
+        return gram * Delta()(self.values[:, labels], ends[:, labels]) if labels else gram
 
     def effective_number(self, width: float) -> float:
         """Return how many independent contexts there are: (sum of eigenvalues)² / (sum of squares) of the kernel.

@@ -34,17 +34,21 @@ class Receipt:
     Parameters
     ----------
     rule : str
-        ``"context"``, ``"knowledge"``, ``"collider"``, ``"invariance"``, ``"meek-1"`` to ``"meek-4"`` or ``"independent-change"``.
+        ``"context"``, ``"knowledge"``, ``"collider"``, ``"invariance"``, ``"meek-1"`` to ``"meek-4"`` or ``"independent-change"``; for an
+        edge between two changing variables without a direction ``"dependent-changes"`` or ``"undecided"``.
     note : str
         The reason in words.
     statistic, p_value : float or None
         The numbers behind it, where there are any.
+    confidence : float or None
+        Probability of the direction, where it can be said.
     """
 
     rule: str
     note: str
     statistic: float | None = None
     p_value: float | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class Orienter:
     names: Sequence[str]
     contexts: frozenset[int] = frozenset()
     receipts: dict[Arrow, Receipt] = field(default_factory=dict)
+    remarks: dict[Arrow, Receipt] = field(default_factory=dict)
     conflicts: list[str] = field(default_factory=list)
     separations: Mapping[Arrow, tuple[Separation, ...]] = field(default_factory=dict)
 

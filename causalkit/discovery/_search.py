@@ -175,7 +175,8 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
         self.tests_ = TestTable(names, tuple(skeleton.blocks))
         self.n_tests_ = skeleton.n_tests
         self.orientation_: dict[tuple[str, str], Receipt] = {
-            (names[a], names[b]): receipt for (a, b), receipt in orienter.receipts.items()
+            (names[a], names[b]): receipt
+            for (a, b), receipt in {**orienter.receipts, **orienter.remarks}.items()
         }
         self.conflicts_ = tuple(orienter.conflicts)
         if self.graph_.kind is GraphKind.PDAG:
@@ -220,13 +221,15 @@ def _edge_columns(orienter: Orienter, skeleton: Skeleton, table: Table, marks: A
     """Collect, per edge, the weakest test for its presence and the receipt for its direction."""
     pairs = [(int(i), int(j)) for i, j in np.argwhere(np.triu(marks))]
     columns: dict[str, list[Any]] = {
-        name: [] for name in ("p_value", "statistic", "n", "source", "rule", "note")
+        name: [] for name in ("p_value", "statistic", "confidence", "n", "source", "rule", "note")
     }
+    known = {**orienter.remarks, **orienter.receipts}
     for i, j in pairs:
         evidence = None if skeleton.evidence is None else skeleton.evidence.get(i, j)
-        receipt = orienter.receipts.get((i, j)) or orienter.receipts.get((j, i))
+        receipt = known.get((i, j)) or known.get((j, i))
         columns["p_value"].append(None if evidence is None else evidence[0])
         columns["statistic"].append(None if evidence is None or not np.isfinite(evidence[1]) else evidence[1])
+        columns["confidence"].append(None if receipt is None else receipt.confidence)
         columns["n"].append(table.n_rows)
         columns["source"].append(
             "knowledge" if receipt is not None and receipt.rule == "knowledge" else "data"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from causalkit import BackgroundKnowledge, CausalGraph
-from causalkit.discovery import CDNOD, PC, IndependentChange, driving_force
+from causalkit.discovery import CDNOD, PC, driving_force
 from causalkit.exceptions import (
     CausalKitWarning,
     ColumnTypeWarning,
@@ -221,77 +221,7 @@ class TestContexts:
         assert CDNOD().fit(frame, context="site").changing_ == ("A",)
 
 
-class TestPhaseThree:
-    def changing_pair(self, seed, domains, per_domain=60):
-        """X -> Y; spread of X, and slope, intercept and noise of Y, change independently between domains."""
-        rng = np.random.default_rng(seed)
-        k = np.repeat(np.arange(domains), per_domain)
-        spread = rng.permutation(np.geomspace(0.3, 3, domains))
-        intercept = rng.permutation(np.linspace(-1.5, 1.5, domains))
-        x = spread[k] * rng.normal(size=len(k))
-        y = (1 + 0.7 * rng.normal(size=domains))[k] * x + intercept[k]
-        y += 0.7 * np.exp(0.4 * rng.normal(size=domains))[k] * rng.normal(size=len(k))
-        return pd.DataFrame({"X": x, "Y": y, "site": k.astype(str)})
-
-    def test_orients_with_ten_domains(self):
-        """Most of ten data sets are decided, and most decisions are right."""
-        right = decided = 0
-        for seed in range(10):
-            model = CDNOD(n_components=0).fit(self.changing_pair(seed, 10), context="site")
-            decided += not model.graph_.undirected_neighbors("X")
-            right += model.graph_.has_directed_edge("X", "Y")
-        assert decided >= 6
-        assert right >= 0.85 * decided
-
-    def test_abstains_with_three_domains_and_says_why(self):
-        model = CDNOD(n_components=0).fit(self.changing_pair(0, 3), context="site")
-        assert model.graph_.undirected_neighbors("X") == ("Y",)
-        assert "3 domains, fewer than 5" in model.hypotheses_[0].decision
-
-    def test_two_domains_can_be_forced_and_are_a_tie(self):
-        scorer = IndependentChange(min_contexts=2, margin=0.0)
-        model = CDNOD(independent_change=scorer, n_components=0).fit(self.changing_pair(0, 2), context="site")
-        assert model.graph_.undirected_neighbors("X") == ("Y",)
-        assert all("too close" in h.decision for h in model.hypotheses_)
-
-    def test_a_constant_or_scaled_mechanism(self):
-        """Nothing changes: not a number rather than an artefact of unequal domains; scores do not depend on scale."""
-        from causalkit._validation import read_table
-        from causalkit.discovery import dependence_score
-        from causalkit.discovery._contexts import ContextPoints
-
-        domain = np.repeat(np.arange(6.0), [5, 10, 20, 40, 80, 160])[:, None]
-        points = ContextPoints.of(read_table(domain, ["categorical"]))
-        rows = np.random.default_rng(0).normal(size=(315, 2)) * [0, 1]
-        assert np.isnan(IndependentChange().score(read_table(rows), "X2", ["X1"], points))
-        gram = np.diag([1.0, 2.0, 3.0])
-        assert dependence_score(1e-6 * gram, 1e-6 * gram) == pytest.approx(1)
-
-    def test_labels_as_causes_and_effects(self):
-        """A categorical variable enters by a delta kernel: renaming its levels changes nothing."""
-        frame = self.changing_pair(3, 8, 30)
-        frame["X"] = pd.cut(frame["X"], [-99, -0.5, 0.5, 99], labels=["a", "b", "c"]).astype(str)
-        results = []
-        for names in ("abc", "cab"):
-            renamed = frame.assign(X=frame["X"].map(dict(zip("abc", names, strict=True))))
-            model = CDNOD().fit(renamed, context="site")
-            results.append(([h.score for h in model.hypotheses_], model.driving_force_spectra_))
-        assert results[0][0] == pytest.approx(results[1][0], rel=1e-9)
-        for name, spectrum in results[0][1].items():
-            np.testing.assert_allclose(spectrum, results[1][1][name], atol=1e-12)
-
-    def test_can_be_left_out(self):
-        model = CDNOD(independent_change=None, n_components=0).fit(self.changing_pair(1, 10), context="site")
-        assert model.hypotheses_ == ()
-        assert model.graph_.undirected_neighbors("X") == ("Y",)
-
-    def test_the_score_does_not_depend_on_labels_or_their_order(self):
-        frame = self.changing_pair(3, 8, 30)
-        first = CDNOD(n_components=0).fit(frame, context="site").hypotheses_
-        frame["site"] = frame["site"].map(lambda s: f"name {(int(s) * 5) % 8}")
-        second = CDNOD(n_components=0).fit(frame, context="site").hypotheses_
-        assert [h.score for h in second] == pytest.approx([h.score for h in first], rel=1e-9)
-
+class TestEmbeddings:
     def test_domain_form_equals_the_general_form_with_a_delta_kernel(self):
         from causalkit.discovery import domain_mechanism_gram, mechanism_gram
         from causalkit.independence import Delta, Gaussian

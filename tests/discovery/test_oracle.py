@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from causalkit import BackgroundKnowledge, CausalGraph, Mark
-from causalkit.discovery import CDNOD, PC
+from causalkit.discovery import CDNOD, PC, ChangeScore
 from causalkit.graph import random_dag
 from causalkit.independence import DSeparation
 from tests.conftest import all_dags
@@ -37,16 +37,20 @@ def augmented(dag, changing, context="C"):
 class KnowsTheChanges:
     """Scorer that knows the true graph: changes look dependent unless no hypothesised cause is an effect."""
 
-    margin = 0.0
+    alpha = 0.05
 
     def __init__(self, dag):
         self.dag = dag
+
+    def plausible_above(self, points):
+        return 0.3
 
     def refuses(self, points):
         return ""
 
     def score(self, table, effect, causes, points):
-        return float(sum(self.dag.has_directed_edge(effect, cause) for cause in causes))
+        wrong = any(self.dag.has_directed_edge(effect, cause) for cause in causes)
+        return ChangeScore(float(wrong), 1e-6 if wrong else 0.9, 999)
 
 
 def fit(dag, changing, scorer=None):
@@ -189,16 +193,19 @@ def test_phase_three_never_makes_a_cycle_or_a_new_collider_whatever_the_scores()
     """Scores drawn at random: the result must still be a graph whose class is inside the class after Phase II."""
 
     class Random:
-        margin = 0.0
+        alpha = 0.05
 
         def __init__(self, seed):
             self.rng = np.random.default_rng(seed)
+
+        def plausible_above(self, points):
+            return 0.3
 
         def refuses(self, points):
             return ""
 
         def score(self, table, effect, causes, points):
-            return float(self.rng.random())
+            return ChangeScore(0.5, float(self.rng.choice([1e-6, 0.9])), 999)
 
     for seed in range(60):
         dag = random_dag(6, expected_degree=3, rng=seed)

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from causalkit import CausalGraph, Mark
-from causalkit.discovery import CDNOD, IndependentChange, dependence_score, gaussian_gram, mechanism_gram
+from causalkit.discovery import (
+    CDNOD,
+    IndependentChange,
+    KernelEmbedding,
+    dependence_score,
+    gaussian_gram,
+    mechanism_gram,
+)
 from causalkit.discovery._contexts import ContextPoints
 from causalkit.discovery._driving_force import principal_components
 from causalkit.discovery._embedding import squared_distances
@@ -300,7 +307,8 @@ def test_unequal_domains_are_no_division_by_zero():
 
     points = ContextPoints.of(Table(("c",), domain[:, None].astype(float), ("categorical",)))
     table = Table(("x", "y"), np.column_stack([x, y]), ("continuous", "continuous"))
-    assert np.isfinite(IndependentChange().score(table, "y", ["x"], points))
+    scorer = IndependentChange(embedding=KernelEmbedding())
+    assert np.isfinite(scorer.score(table, "y", ["x"], points).statistic)
     over_rows = mechanism_gram(
         Gaussian(0.5)(y[:, None]), (domain[:, None] == domain).astype(float), ridge=1.0
     )

@@ -17,7 +17,7 @@ def test_estimator_contract(estimator, check):
 
 
 def test_clone_keeps_parameters():
-    model = CDNOD(ci_test=KCI(width=0.4), independent_change=IndependentChange(width=0.3), alpha=0.01)
+    model = CDNOD(ci_test=KCI(width=0.4), independent_change=IndependentChange(alpha=0.02), alpha=0.01)
     copy = clone(model)
     assert copy.get_params()["alpha"] == 0.01
     assert copy.ci_test.width == 0.4

@@ -1,0 +1,158 @@
+"""Cells of a context: groups of rows that are alike enough in context to share one mechanism, and how cells can be exchanged.
+
+A domain is a cell. Time is cut into stretches of equally many rows, within each domain if there are domains too. The null
+hypothesis that two mechanisms change independently of one another is tested by giving the contexts of one of them to other cells:
+domains are permuted, stretches of time are shifted round a circle, since neighbours in time are alike and no two orders of them
+are equally likely.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalkit._validation import Floats
+from causalkit.discovery._contexts import ContextPoints
+
+__all__ = ["Cells"]
+
+MOST = 60
+ROWS = 10
+WIDTHS = (0.03, 0.08, 0.2, 0.5)
+JITTER = 1e-4
+ALL_PERMUTATIONS = 6
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The K cells of a context.
+
+    Parameters
+    ----------
+    points : ContextPoints
+        The contexts.
+    of_row : numpy.ndarray of int, shape (n,)
+        The cell of each row.
+    strata : numpy.ndarray of int, shape (K,)
+        The domain of each cell, where contexts have an order; else all zero.
+    places : numpy.ndarray of shape (K,) or None
+        Place of each cell along the order, from 0 to 1; None for domains.
+    centres : numpy.ndarray, shape (K, k)
+        Mean context of each cell; labels as codes, time standardised.
+    """
+
+    points: ContextPoints
+    of_row: NDArray[np.intp]
+    strata: NDArray[np.intp]
+    places: Floats | None
+    centres: Floats
+
+    @classmethod
+    def of(cls, points: ContextPoints) -> Cells:
+        """Cut the contexts of a data set into cells."""
+        if points.is_domain:
+            return cls(points, points.rows, np.zeros(len(points.values), dtype=np.intp), None, points.values)
+        labels = [k for k, kind in enumerate(points.types) if kind == "categorical"]
+        order = points.leading_column()
+        domains = np.unique(points.values[:, labels], axis=0, return_inverse=True)[1].ravel()[points.rows]
+        along = points.values[points.rows, order]
+        of_row = np.zeros(len(along), dtype=np.intp)
+        strata: list[int] = []
+        places: list[float] = []
+        for domain in range(int(domains.max()) + 1):
+            rows = np.flatnonzero(domains == domain)
+            number = int(np.clip(len(rows) // ROWS, 1, max(1, MOST // (int(domains.max()) + 1))))
+            cuts = stretches(along[rows], number)
+            of_row[rows] = len(strata) + cuts
+            number = int(cuts.max()) + 1
+            strata += [domain] * number
+            places += [(k + 0.5) / number for k in range(number)]
+        counts = np.bincount(of_row)
+        values = points.values[points.rows]
+        centres = np.column_stack([np.bincount(of_row, column) / counts for column in values.T])
+        return cls(points, of_row, np.array(strata), np.array(places), centres)
+
+    @property
+    def number(self) -> int:
+        """Number of cells."""
+        return len(self.strata)
+
+    @property
+    def counts(self) -> NDArray[np.intp]:
+        """Rows in each cell."""
+        return np.bincount(self.of_row, minlength=self.number)
+
+    def kernels(self) -> list[Floats]:
+        """Return how alike the parameters of two cells may be, from quickly to slowly changing; unrelated for domains."""
+        if self.places is None:
+            return [np.eye(self.number)]
+        apart = self.places[:, None] - self.places[None, :]
+        same = self.strata[:, None] == self.strata[None, :]
+        smooth = (np.exp(-(apart**2) / (2 * width**2)) * same for width in WIDTHS)
+        return [(1 - JITTER) * gram + JITTER * np.eye(self.number) for gram in smooth]
+
+    # -- exchanging cells ------------------------------------------------------------------------------------------------------
+
+    def exchanges(self, number: int, order: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+        """Yield ways to give the contexts of one mechanism to the cells of another, the identity not among them.
+
+        All permutations of up to six domains, else `number` random ones; all shifts of one stretch of time, else `number`
+        combinations of shifts within domains. `order` lists the cells in an order that does not depend on their labels.
+        """
+        rng = np.random.default_rng(0)
+        if self.places is None:
+            yield from self._permutations(number, order, rng)
+            return
+        parts = [np.flatnonzero(self.strata == s) for s in range(int(self.strata.max()) + 1)]
+        if len(parts) == 1:
+            yield from (np.roll(parts[0], -k) for k in range(1, self.number))
+            return
+        for _ in range(number):
+            yield np.concatenate([np.roll(part, -int(rng.integers(len(part)))) for part in parts])
+
+    def _permutations(
+        self, number: int, order: NDArray[np.intp], rng: np.random.Generator
+    ) -> Iterator[NDArray[np.intp]]:
+        if self.number <= ALL_PERMUTATIONS:
+            others = list(permutations(range(self.number)))[1:]
+            draws = (np.array(p) for p in others)
+        else:
+            draws = (rng.permutation(self.number) for _ in range(number))
+        for draw in draws:
+            exchange = np.empty(self.number, dtype=np.intp)
+            exchange[order] = order[draw]
+            yield exchange
+
+    def independent_number(self, values: Floats) -> float:
+        """Return how many exchanges count as independent, from the values of a statistic under each of them.
+
+        Neighbouring shifts of slow changes give almost the same value: M shifts whose values have the autocorrelations r count as
+        M / (1 + 2 sum r), the sum ending before the first that is not positive.
+        """
+        if self.places is None or int(self.strata.max()) > 0 or len(values) < 3:
+            return float(len(values))
+        centred = values - values.mean()
+        spectrum = np.abs(np.fft.fft(centred)) ** 2
+        covariance = np.fft.ifft(spectrum).real
+        if covariance[0] <= 0:
+            return 1.0
+        related = covariance[1 : len(values) // 2 + 1] / covariance[0]
+        stop = int(np.argmax(related <= 0)) if (related <= 0).any() else len(related)
+        return max(1.0, len(values) / (1 + 2 * float(related[:stop].sum())))
+
+
+def stretches(along: Floats, number: int) -> NDArray[np.intp]:
+    """Cut rows into stretches of about equally many along an order; equal values stay together; numbered without gaps."""
+    rank = np.searchsorted(np.sort(along), along, side="left")
+    raw = rank * number // len(along)
+    return np.unique(raw, return_inverse=True)[1].ravel()
+
+
+def smallest_p_value(independent: float) -> float:
+    """Return the smallest p-value that so many independent exchanges can give."""
+    return 1 / (1 + independent) if math.isfinite(independent) else 0.0

@@ -1,0 +1,195 @@
+"""Mechanisms as points with few coordinates: the parameters of a regression, and of the law of its causes, in each cell of a context.
+
+The kernel embedding of a mechanism in one context is a ridge regression on that context's rows. Outside their range it shrinks
+to the pooled mechanism, so that its error depends on where the causes lie: where the causes' distribution moves between contexts,
+the effect's mechanism seems to move with it, in the causal direction too. A regression with few parameters has no such
+error as long as it fits, and its noise can be estimated. So
+
+* **P(effect | causes)** has the coefficients of an additive spline regression, basis functions orthonormal over all rows, and the
+  logarithm of its residual scale; labels count as 0/1 columns;
+* **P(causes)** has their means and the matrix logarithm of their covariance, which does not depend on the order of columns.
+
+All are predicted as random effects (`_random_effects`), standardised, and weighted by their reliability. Inner products of
+the coordinates through a Gaussian kernel of median width make the Gram matrices that are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+from scipy.interpolate import BSpline
+
+from causalkit._validation import Floats, Table, check_count
+from causalkit.discovery._cells import Cells
+from causalkit.discovery._embedding import gaussian_gram
+from causalkit.discovery._random_effects import Effects, Moments, effects_of_regression, log_scale, smooth
+
+__all__ = ["ParameterEmbedding"]
+
+MOST_COLUMNS = 15
+RANK = 1e-6
+FLAT = 1e-3
+
+
+@dataclass(frozen=True)
+class ParameterEmbedding:
+    """Embed mechanisms by the parameters of additive spline regressions.
+
+    Parameters
+    ----------
+    n_basis : int, default=5
+        Basis functions per numeric cause; fewer where a cause has fewer different values, or where there are more than three causes.
+
+    Examples
+    --------
+    >>> from causalkit.discovery import IndependentChange, ParameterEmbedding
+    >>> IndependentChange(embedding=ParameterEmbedding(n_basis=1)).embedding.n_basis
+    1
+    """
+
+    n_basis: int = 5
+
+    def __post_init__(self) -> None:
+        check_count("n_basis", self.n_basis)
+
+    def grams(self, table: Table, effect: str, causes: Sequence[str], cells: Cells) -> tuple[Floats, Floats]:
+        """Return the Gram matrices over cells of P(causes) and of P(effect | causes).
+
+        Parameters
+        ----------
+        table : Table
+            The variables.
+        effect : str
+            Name of the effect.
+        causes : sequence of str
+            Names of its causes; at least one.
+        cells : Cells
+            The cells of the context.
+
+        Returns
+        -------
+        tuple of numpy.ndarray of shape (K, K)
+            All ones where a mechanism does not change measurably.
+        """
+        kernels = cells.kernels()
+        marginal = law_of_causes(table, causes, cells, kernels)
+        design = additive_design(table, causes, self.n_basis)
+        conditional = law_of_effect(table, effect, design, cells, kernels)
+        return parameter_gram(marginal), parameter_gram(conditional)
+
+
+def parameter_gram(effects: Effects) -> Floats:
+    """Return the Gaussian kernel between the standardised parameters of cells."""
+    rows = effects.standardized()
+    if float(rows.var(axis=0).sum()) < FLAT:
+        return np.ones((len(rows), len(rows)))
+    return gaussian_gram(rows @ rows.T)
+
+
+def columns_of(table: Table, name: str) -> tuple[Floats, bool]:
+    """Return a variable as standardised numbers (n, 1), or its labels as 0/1 columns (n, L); and whether it has labels."""
+    position = table.index(name)
+    if table.types[position] != "categorical":
+        return table.select([position]).standardized(), False
+    codes = table.values[:, position].astype(int)
+    return np.eye(codes.max() + 1)[codes], True
+
+
+# -- the law of the causes ---------------------------------------------------------------------------------------------------------
+
+
+def law_of_causes(table: Table, causes: Sequence[str], cells: Cells, kernels: Sequence[Floats]) -> Effects:
+    """Predict means and log covariance of the causes over cells."""
+    read = [columns_of(table, name) for name in causes]
+    numbers = [columns for columns, is_label in read if not is_label]
+    parts = [_mean(column, cells, kernels) for columns, _ in read for column in columns.T]
+    if numbers:
+        parts += _log_covariance(np.hstack(numbers), cells, kernels)
+    return Effects.beside(parts)
+
+
+def _mean(column: Floats, cells: Cells, kernels: Sequence[Floats]) -> Effects:
+    counts = cells.counts
+    means = np.bincount(cells.of_row, column, cells.number) / counts
+    within = np.bincount(cells.of_row, (column - means[cells.of_row]) ** 2, cells.number)
+    pooled = within.sum() / max(counts.sum() - cells.number, 1)
+    variances = (within + pooled) / counts
+    return smooth(means, np.maximum(variances, np.finfo(float).eps) / counts, kernels)[0]
+
+
+def _log_covariance(columns: Floats, cells: Cells, kernels: Sequence[Floats]) -> list[Effects]:
+    """Half the logarithm of each cell's covariance: log standard deviations on the diagonal, correlation beside it.
+
+    With several columns one pooled row is added to each cell, so that cells with few rows have a logarithm.
+    """
+    size, freedom = columns.shape[1], np.maximum(cells.counts - 1.0, 1.0)
+    centred = columns.copy()
+    for k in range(cells.number):
+        centred[cells.of_row == k] -= centred[cells.of_row == k].mean(axis=0)
+    pooled = centred.T @ centred / max(len(columns) - cells.number, 1)
+    scatter = np.array(
+        [centred[cells.of_row == k].T @ centred[cells.of_row == k] for k in range(cells.number)]
+    )
+    if size == 1:
+        return [smooth(*log_scale(scatter[:, 0, 0], freedom), kernels)[0]]
+    tiny = np.finfo(float).eps * np.trace(pooled) * np.eye(size)
+    logs = np.array(
+        [linalg.logm((s + pooled + tiny) / (f + 1)).real / 2 for s, f in zip(scatter, freedom, strict=True)]
+    )
+    rows, others = np.triu_indices(size)
+    weights = np.where(rows == others, 1.0, np.sqrt(2.0))
+    noise = 1 / (2 * freedom)
+    return [
+        smooth(w * logs[:, i, j], noise, kernels)[0] for i, j, w in zip(rows, others, weights, strict=True)
+    ]
+
+
+# -- the law of the effect ---------------------------------------------------------------------------------------------------------
+
+
+def law_of_effect(
+    table: Table, effect: str, design: Floats, cells: Cells, kernels: Sequence[Floats]
+) -> Effects:
+    """Predict coefficients and residual scale of the regression of an effect over cells."""
+    columns, is_label = columns_of(table, effect)
+    pooled = columns - design @ np.linalg.lstsq(design, columns, rcond=None)[0]
+    parts = []
+    for residuals in pooled.T:
+        moments = Moments.of(design, residuals, cells.of_row, cells.number)
+        parts.append(effects_of_regression(moments, kernels, with_scale=not is_label))
+    return Effects.beside(parts)
+
+
+def additive_design(table: Table, causes: Sequence[str], n_basis: int) -> Floats:
+    """Return an intercept and, for each cause, basis functions that are orthonormal over all rows."""
+    size = max(1, min(n_basis, MOST_COLUMNS // max(len(causes), 1)))
+    parts = [np.ones((table.n_rows, 1))]
+    for name in causes:
+        columns, is_label = columns_of(table, name)
+        parts.append(orthonormal(columns if is_label else splines(columns[:, 0], size)))
+    return np.hstack(parts)
+
+
+def splines(values: Floats, size: int) -> Floats:
+    """Return the numbers themselves and cubic B-splines with knots at quantiles, `size` columns in all once made independent."""
+    if size < 4:
+        return values[:, None] ** np.arange(1, size + 1)
+    low, high = values.min(), values.max()
+    inner = np.unique(np.quantile(values, np.linspace(0, 1, size - 1)[1:-1]))
+    inner = inner[(inner > low) & (inner < high)]
+    knots = np.concatenate([[low] * 4, inner, [high] * 4])
+    basis = BSpline.design_matrix(np.clip(values, low, high), knots, 3).toarray()
+    return np.column_stack([values, basis])
+
+
+def orthonormal(columns: Floats) -> Floats:
+    """Return centred columns made orthonormal (mean square 1) one after the other, without those that add nothing."""
+    centred = columns - columns.mean(axis=0)
+    triangle = np.linalg.qr(centred, mode="r")
+    diagonal = np.abs(np.diag(triangle))
+    kept = np.flatnonzero(diagonal > RANK * max(float(diagonal.max(initial=0.0)), np.finfo(float).tiny))
+    basis, signs = np.linalg.qr(centred[:, kept])
+    return np.asarray(basis * np.sign(np.diag(signs)) * np.sqrt(len(columns)))

@@ -1,0 +1,250 @@
+r"""Parameters that differ between the cells of a context, estimated together.
+
+A single cell has few rows, so its own estimate is noisy, the noisier the less its rows say. All cells together say how much a
+parameter varies at all. So each parameter is a random effect: over cells its deviations from the pooled value are normal with
+covariance :math:`\tau_j R`, where R says how alike cells are (the identity for domains, a smooth kernel for stretches of time), and
+its best prediction (BLUP) shrinks what is noise and keeps what is signal. The variances :math:`\tau_j` are found by EM, the width
+of R by the likelihood.
+
+For a regression in cell k with the moments :math:`G_k = D_k' D_k`, :math:`h_k = D_k' e_k` of design and pooled residuals and
+residual variance :math:`\sigma_k^2`, the deviations u of all coefficients have the posterior precision
+:math:`\operatorname{blkdiag}(G_k / \sigma_k^2) + \operatorname{diag}(\tau)^{-1} \otimes R^{-1}` and the mean that solves it for
+:math:`h_k / \sigma_k^2`. EM then sets :math:`\tau_j = (u_j' R^{-1} u_j + \operatorname{tr} R^{-1} C_{jj}) / K`.
+
+References
+----------
+N. Laird, J. Ware, "Random-effects models for longitudinal data", Biometrics 38, 1982 (the model and its EM).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from scipy.special import digamma, polygamma
+
+from causalkit._validation import Floats
+
+__all__ = ["Effects", "Moments", "effects_of_regression", "smooth"]
+
+STEPS = 22
+SCALE_STEPS = 7
+SHARES = np.array([1e-6, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.3, 2.0, 3.0])
+LEAST = 1e-7
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Predicted deviations of some parameters over cells.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (K, p)
+        Deviations from the pooled parameters.
+    variances : numpy.ndarray, shape (p,)
+        Variances of the true deviations, as estimated.
+    """
+
+    values: Floats
+    variances: Floats
+
+    def standardized(self) -> Floats:
+        """Return the deviations with unit variance times their reliability, so that a parameter that hardly changes hardly counts."""
+        centred = self.values - self.values.mean(axis=0)
+        spread = centred.var(axis=0)
+        reliable = np.minimum(1.0, spread / np.maximum(self.variances, np.finfo(float).tiny))
+        return np.asarray(centred / np.sqrt(spread + np.finfo(float).tiny) * reliable)
+
+    @classmethod
+    def beside(cls, parts: Sequence[Effects]) -> Effects:
+        """Put the parameters of several estimations side by side."""
+        return cls(np.hstack([p.values for p in parts]), np.concatenate([p.variances for p in parts]))
+
+
+def smooth(estimates: Floats, noise: Floats, kernels: Sequence[Floats]) -> tuple[Effects, float]:
+    """Predict one parameter over cells from its estimates; return it and its pooled value.
+
+    Parameters
+    ----------
+    estimates : numpy.ndarray, shape (K,)
+        An estimate per cell.
+    noise : numpy.ndarray, shape (K,)
+        Their sampling variances.
+    kernels : sequence of numpy.ndarray of shape (K, K)
+        Candidates for the likeness R of cells.
+    """
+    total = max(float(estimates.var()), np.finfo(float).tiny)
+    fits = [_scalar_fit(estimates, noise, share * total, gram) for gram in kernels for share in SHARES]
+    _, variance, deviations, mean = max(fits, key=lambda fit: fit[0])
+    return Effects(deviations[:, None], np.array([variance])), mean
+
+
+def _scalar_fit(
+    estimates: Floats, noise: Floats, variance: float, gram: Floats
+) -> tuple[float, float, Floats, float]:
+    """Return restricted log likelihood, variance, predictions and mean."""
+    factor = linalg.cholesky(variance * gram + np.diag(noise), lower=True)
+    columns = np.column_stack([estimates, np.ones_like(estimates)])
+    white, ones = linalg.solve_triangular(factor, columns, lower=True).T
+    mean = (white @ ones) / (ones @ ones)
+    rest = white - mean * ones
+    likelihood = -0.5 * (rest @ rest + np.log(ones @ ones)) - np.log(np.diag(factor)).sum()
+    deviations = variance * gram @ linalg.solve_triangular(factor.T, rest, lower=False)
+    return float(likelihood), variance, deviations, float(mean)
+
+
+# -- regressions ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What the rows of each cell say about a regression on p columns.
+
+    Parameters
+    ----------
+    gram : numpy.ndarray, shape (K, p, p)
+        Products of the columns of the design.
+    cross : numpy.ndarray, shape (K, p)
+        Their products with the residuals of the pooled regression.
+    squares : numpy.ndarray, shape (K,)
+        Sums of squares of these residuals.
+    counts : numpy.ndarray, shape (K,)
+        Numbers of rows.
+    """
+
+    gram: Floats
+    cross: Floats
+    squares: Floats
+    counts: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, design: Floats, residuals: Floats, cells: NDArray[np.intp], number: int) -> Moments:
+        """Sum over the rows of each cell."""
+        rows = [np.flatnonzero(cells == k) for k in range(number)]
+        gram = np.array([design[r].T @ design[r] for r in rows])
+        cross = np.array([design[r].T @ residuals[r] for r in rows])
+        squares = np.array([residuals[r] @ residuals[r] for r in rows])
+        return cls(gram, cross, squares, np.array([len(r) for r in rows]))
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Means (K, p) and covariances within cells (K, p, p) of the deviations, their size (p,) in the metric of R, and the log evidence."""
+
+    means: Floats
+    within: Floats
+    power: Floats
+    evidence: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A regression with random effects: its posterior, the variances of effects, and the scale of residuals in each cell."""
+
+    posterior: Posterior
+    variances: Floats
+    noise: Floats
+    scale: Effects
+
+
+def effects_of_regression(moments: Moments, kernels: Sequence[Floats], *, with_scale: bool = True) -> Effects:
+    """Predict how the coefficients of a regression, and the logarithm of its residual scale, differ between cells.
+
+    Parameters
+    ----------
+    moments : Moments
+        What the rows say.
+    kernels : sequence of numpy.ndarray of shape (K, K)
+        Candidates for the likeness of cells; the most likely is taken.
+    with_scale : bool, default=True
+        Whether the residual scale is a parameter of its own; of labels it is not.
+    """
+    fit = max((_fit(moments, gram, kernels) for gram in kernels), key=lambda fit: fit.posterior.evidence)
+    coefficients = Effects(fit.posterior.means, fit.variances)
+    return Effects.beside([coefficients, fit.scale]) if with_scale else coefficients
+
+
+def _fit(moments: Moments, gram: Floats, kernels: Sequence[Floats]) -> Fit:
+    """Find the variances by EM, and the residual scales on the way."""
+    number, columns = moments.cross.shape
+    pooled = float(moments.squares.sum() / moments.counts.sum())
+    start = Effects(np.zeros((number, 1)), np.zeros(1))
+    nothing = Posterior(
+        np.zeros((number, columns)), np.zeros((number, columns, columns)), np.zeros(columns), 0.0
+    )
+    fit = Fit(nothing, np.full(columns, 0.1 * pooled), np.full(number, pooled), start)
+    for step in range(STEPS):
+        posterior = _posterior(moments, gram, fit)
+        fit = replace(
+            fit, posterior=posterior, variances=np.maximum(posterior.power / number, LEAST * pooled)
+        )
+        if step % SCALE_STEPS == 0:
+            fit = _with_scales(moments, fit, kernels)
+    return fit
+
+
+def _posterior(moments: Moments, gram: Floats, fit: Fit) -> Posterior:
+    if np.array_equal(gram, np.eye(len(gram))):
+        return _unrelated(moments, fit)
+    return _related(moments, gram, fit)
+
+
+def _unrelated(moments: Moments, fit: Fit) -> Posterior:
+    """R = I: every cell on its own, given the variances."""
+    precision = moments.gram / fit.noise[:, None, None] + np.diag(1 / fit.variances)
+    within = np.linalg.inv(precision)
+    target = moments.cross / fit.noise[:, None]
+    means = np.einsum("kij,kj->ki", within, target)
+    power = (means**2).sum(axis=0) + np.einsum("kii->i", within)
+    volume = np.linalg.slogdet(within)[1].sum() - len(means) * np.log(fit.variances).sum()
+    evidence = _evidence(moments, fit, float(np.sum(target * means)), float(volume))
+    return Posterior(means, np.asarray(within), np.asarray(power), evidence)
+
+
+def _related(moments: Moments, gram: Floats, fit: Fit) -> Posterior:
+    """All cells at once: unknowns are ordered by parameter, then cell."""
+    number, columns = moments.cross.shape
+    inverse = np.linalg.inv(gram)
+    precision = np.zeros((columns, number, columns, number))
+    cells = np.arange(number)
+    precision[:, cells, :, cells] = moments.gram / fit.noise[:, None, None]
+    for j in range(columns):
+        precision[j, :, j, :] += inverse / fit.variances[j]
+    factor = linalg.cho_factor(precision.reshape(number * columns, -1), lower=True)
+    target = (moments.cross / fit.noise[:, None]).T.ravel()
+    means = linalg.cho_solve(factor, target)
+    covariance = linalg.cho_solve(factor, np.eye(len(target))).reshape(precision.shape)
+    paths = means.reshape(columns, number)
+    power = np.einsum("jk,kl,jl->j", paths, inverse, paths) + np.einsum("kl,jkjl->j", inverse, covariance)
+    volume = -2 * np.log(np.diag(factor[0])).sum() - number * np.log(fit.variances).sum()
+    volume -= columns * np.linalg.slogdet(gram)[1]
+    evidence = _evidence(moments, fit, float(target @ means), volume)
+    return Posterior(paths.T, covariance[:, cells, :, cells], power, evidence)
+
+
+def _evidence(moments: Moments, fit: Fit, explained: float, volume: float) -> float:
+    """Return the log marginal likelihood up to a constant."""
+    unexplained = np.sum(moments.squares / fit.noise) - explained
+    return float(-0.5 * (unexplained + np.sum(moments.counts * np.log(fit.noise)) - volume))
+
+
+def _with_scales(moments: Moments, fit: Fit, kernels: Sequence[Floats]) -> Fit:
+    """Estimate the residual scale of each cell, on the logarithmic scale, from what the coefficients leave."""
+    means, within = fit.posterior.means, fit.posterior.within
+    left = moments.squares - 2 * np.sum(means * moments.cross, axis=1)
+    left += np.einsum("ki,kij,kj->k", means, moments.gram, means)
+    used = np.einsum("kij,kij->k", within, moments.gram) / fit.noise
+    estimates, noise = log_scale(left, np.maximum(moments.counts - used, 1.0))
+    scale, mean = smooth(estimates, noise, kernels)
+    return replace(fit, noise=np.exp(2 * (mean + scale.values[:, 0])), scale=scale)
+
+
+def log_scale(squares: Floats, freedom: Floats) -> tuple[Floats, Floats]:
+    """Return unbiased estimates of the logarithm of a standard deviation, and their variances, from chi-square sums of squares."""
+    floor = LEAST * max(float(squares.sum() / freedom.sum()), np.finfo(float).tiny)
+    raw = np.maximum(squares / freedom, floor)
+    estimates = 0.5 * (np.log(raw) - digamma(freedom / 2) + np.log(freedom / 2))
+    return estimates, 0.25 * polygamma(1, freedom / 2)
