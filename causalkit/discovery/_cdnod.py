@@ -27,8 +27,9 @@ import numpy as np
 
 from causalkit._validation import ColumnTypes, Floats, Table, check_count
 from causalkit.discovery._contexts import ContextPoints, split_context
-from causalkit.discovery._driving_force import DrivingForce, mechanism_force
+from causalkit.discovery._driving_force import DrivingForce, ForceMethod, mechanism_force
 from causalkit.discovery._independent_change import ChangeScorer, IndependentChange
+from causalkit.discovery._mechanism_parameters import ParameterEmbedding
 from causalkit.discovery._orientation import Orienter
 from causalkit.discovery._plot import plot_forces
 from causalkit.discovery._search import ConstraintSearch
@@ -65,6 +66,8 @@ class CDNOD(ConstraintSearch):
         Phase III: an `IndependentChange` with its parameters, ``"auto"`` for its defaults, None to leave it out.
     n_components : int, default=3
         Components of each driving force; 0 leaves the driving forces out.
+    n_resamples : int, default=0
+        Bootstrap resamples for the bands of driving forces.
     column_types : mapping or sequence, optional
         Types of columns; see `causalkit.independence.KCI`. **Numbered domains must be declared** ``"categorical"``: their labels
         are no numbers.
@@ -91,6 +94,8 @@ class CDNOD(ConstraintSearch):
         For each changing variable the coordinates of its mechanism, row by row.
     driving_force_spectra_ : dict of str to numpy.ndarray
         The variances of all components.
+    forces_ : dict of str to DrivingForce
+        The same with spectrum, bands, regimes, change points, and what it is that changes.
     hypotheses_ : tuple of ChangeHypothesis
         Every hypothesis of Phase III with its score and what became of it.
     orientation_ : dict of (str, str) to Receipt
@@ -153,6 +158,7 @@ class CDNOD(ConstraintSearch):
         knowledge: BackgroundKnowledge | None = None,
         independent_change: str | ChangeScorer | None = "auto",
         n_components: int = 3,
+        n_resamples: int = 0,
         column_types: ColumnTypes = None,
         stop: Stop = "exhaustive",
         device: str | None = None,
@@ -166,6 +172,7 @@ class CDNOD(ConstraintSearch):
         self.knowledge = knowledge
         self.independent_change = independent_change
         self.n_components = n_components
+        self.n_resamples = n_resamples
         self.column_types = column_types
         self.stop = stop
         self.device = device
@@ -247,7 +254,7 @@ class CDNOD(ConstraintSearch):
         Returns
         -------
         matplotlib.figure.Figure
-            One panel per changing variable.
+            One row per changing variable: components, with bands if there were resamples; spectrum; and what it is that changes.
 
         Raises
         ------
@@ -267,11 +274,11 @@ class CDNOD(ConstraintSearch):
             )
         check_count("n_components", n_components)
         is_domain = self.column_types_[name] == "categorical"
-        forces, spectra = self.driving_forces_, self.driving_force_spectra_
-        return plot_forces(forces, spectra, values, name, is_domain=is_domain, n_shown=n_components)
+        return plot_forces(self.forces_, values, name, is_domain=is_domain, n_shown=n_components)
 
     def _check_scorer(self) -> ChangeScorer | None:
         check_count("n_components", self.n_components, least=0)
+        check_count("n_resamples", self.n_resamples, least=0)
         chosen = self.independent_change
         if isinstance(chosen, str):
             if chosen != "auto":
@@ -305,9 +312,13 @@ class CDNOD(ConstraintSearch):
         """Estimate the driving force of each changing variable given its parents in the graph."""
         forces: dict[str, DrivingForce] = {}
         points = ContextPoints.of(contexts)
+        method = ForceMethod(
+            ParameterEmbedding(), n_components=self.n_components, n_resamples=self.n_resamples
+        )
         for name in self.changing_ if self.n_components else ():
             parents = [p for p in self.graph_.parents(name) if p not in contexts.names]
-            forces[name] = mechanism_force(variables, name, parents, points, self.n_components)
+            forces[name] = mechanism_force(variables, name, parents, points, method, np.random.default_rng(0))
+        self.forces_ = forces
         self.driving_forces_: dict[str, Floats] = {name: force.components for name, force in forces.items()}
         self.driving_force_spectra_: dict[str, Floats] = {
             name: force.eigenvalues for name, force in forces.items()

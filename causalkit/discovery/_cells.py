@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from causalkit._validation import Floats
 from causalkit.discovery._contexts import ContextPoints
+from causalkit.exceptions import DataError
 
 __all__ = ["Cells"]
 
@@ -53,8 +54,8 @@ class Cells:
     centres: Floats
 
     @classmethod
-    def of(cls, points: ContextPoints) -> Cells:
-        """Cut the contexts of a data set into cells."""
+    def of(cls, points: ContextPoints, most: int = MOST, rows: int = ROWS) -> Cells:
+        """Cut the contexts of a data set into cells, ordered contexts into at most so many of at least so many rows each."""
         if points.is_domain:
             return cls(points, points.rows, np.zeros(len(points.values), dtype=np.intp), None, points.values)
         labels = [k for k, kind in enumerate(points.types) if kind == "categorical"]
@@ -65,10 +66,10 @@ class Cells:
         strata: list[int] = []
         places: list[float] = []
         for domain in range(int(domains.max()) + 1):
-            rows = np.flatnonzero(domains == domain)
-            number = int(np.clip(len(rows) // ROWS, 1, max(1, MOST // (int(domains.max()) + 1))))
-            cuts = stretches(along[rows], number)
-            of_row[rows] = len(strata) + cuts
+            inside = np.flatnonzero(domains == domain)
+            number = int(np.clip(len(inside) // rows, 1, max(1, most // (int(domains.max()) + 1))))
+            cuts = stretches(along[inside], number)
+            of_row[inside] = len(strata) + cuts
             number = int(cuts.max()) + 1
             strata += [domain] * number
             places += [(k + 0.5) / number for k in range(number)]
@@ -95,6 +96,27 @@ class Cells:
         same = self.strata[:, None] == self.strata[None, :]
         smooth = (np.exp(-(apart**2) / (2 * width**2)) * same for width in WIDTHS)
         return [(1 - JITTER) * gram + JITTER * np.eye(self.number) for gram in smooth]
+
+    def spread(self, values: Floats, points: ContextPoints | None = None) -> Floats:
+        """Return values of cells (K, k) at the different contexts of `points` (by default those of the data), (m, k).
+
+        Between the centres of stretches they are interpolated, beyond them constant; a domain has the value of its cell.
+        """
+        wanted = self.points if points is None else points
+        if self.places is None:
+            return np.asarray(values[_matches(wanted.values, self.centres)])
+        labels = [k for k, kind in enumerate(wanted.types) if kind == "categorical"]
+        order, found = wanted.leading_column(), np.empty((len(wanted.values), values.shape[1]))
+        first = np.unique(self.strata, return_index=True)[1]
+        stratum = _matches(wanted.values[:, labels], self.centres[first][:, labels]) if labels else None
+        for s in range(len(first)):
+            cells = np.flatnonzero(self.strata == s)
+            at = np.ones(len(found), dtype=bool) if stratum is None else stratum == s
+            for k in range(values.shape[1]):
+                found[at, k] = np.interp(
+                    wanted.values[at, order], self.centres[cells, order], values[cells, k]
+                )
+        return found
 
     # -- exchanging cells ------------------------------------------------------------------------------------------------------
 
@@ -144,6 +166,14 @@ class Cells:
         related = covariance[1 : len(values) // 2 + 1] / covariance[0]
         stop = int(np.argmax(related <= 0)) if (related <= 0).any() else len(related)
         return max(1.0, len(values) / (1 + 2 * float(related[:stop].sum())))
+
+
+def _matches(rows: Floats, known: Floats) -> NDArray[np.intp]:
+    """Return the position of each row among known ones."""
+    same = (rows[:, None, :] == known[None, :, :]).all(axis=2)
+    if not same.any(axis=1).all():
+        raise DataError("a context is asked for that is none of the domains of the data")
+    return np.asarray(same.argmax(axis=1))
 
 
 def stretches(along: Floats, number: int) -> NDArray[np.intp]:

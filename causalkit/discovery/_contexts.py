@@ -38,11 +38,14 @@ class ContextPoints:
         Which context each row has.
     types : tuple of str
         Types of the k columns.
+    source : Table or None
+        The contexts as they were given, to read others in the same units.
     """
 
     values: Floats
     rows: NDArray[np.intp]
     types: tuple[str, ...]
+    source: Table | None = None
 
     @classmethod
     def of(cls, table: Table) -> ContextPoints:
@@ -50,7 +53,24 @@ class ContextPoints:
         labels = np.array([kind == "categorical" for kind in table.types])
         columns = np.where(labels, table.values, table.standardized())
         values, rows = np.unique(columns, axis=0, return_inverse=True)
-        return cls(values, rows.ravel(), table.types)
+        return cls(values, rows.ravel(), table.types, table)
+
+    def read(self, context: Any) -> ContextPoints:
+        """Read other contexts in the units of these: labels by their names, numbers with the same mean and scale."""
+        source = self.source
+        if source is None:
+            raise DataError("these contexts were given without their source, so that others cannot be read")
+        given = read_context(context, list(source.types))
+        columns = []
+        for k, (name, kind) in enumerate(zip(source.names, source.types, strict=True)):
+            column = given.values[:, k]
+            if kind == "categorical":
+                columns.append(_codes(given.levels[given.names[k]], column, source.levels[name], name))
+            else:
+                known = source.values[:, k]
+                scale = known.std(ddof=1) if len(known) > 1 else 0.0
+                columns.append((column - known.mean()) / (scale or 1.0))
+        return ContextPoints(np.column_stack(columns), np.arange(given.n_rows), self.types, source)
 
     @property
     def is_domain(self) -> bool:
@@ -85,6 +105,16 @@ class ContextPoints:
         share = self.counts / self.counts.sum()
         gram = self.kernel(width) * np.sqrt(share[:, None] * share[None, :])
         return float(np.trace(gram) ** 2 / np.sum(gram**2))
+
+
+def _codes(levels: tuple[Any, ...], codes: Floats, known: tuple[Any, ...], name: str) -> Floats:
+    """Translate codes of labels into those of known labels."""
+    unknown = [level for level in levels if level not in known]
+    if unknown:
+        raise DataError(
+            f"{unknown[0]!r} is no {name} of the data; known are {', '.join(map(repr, known[:8]))}"
+        )
+    return np.asarray(np.array([known.index(level) for level in levels], dtype=np.float64)[codes.astype(int)])
 
 
 def split_context(data: Any, context: Any, column_types: ColumnTypes) -> tuple[Table, Table]:

@@ -209,6 +209,29 @@ class KernelEmbedding:
         conditional = self._embed(center_gram(target), cause, cells)
         return gaussian_gram(marginal), gaussian_gram(conditional)
 
+    def mechanism(self, table: Table, effect: str, causes: Sequence[str], cells: Cells) -> Floats:
+        """Return inner products over cells of the embedded P(effect | causes).
+
+        Parameters
+        ----------
+        table : Table
+            The variables.
+        effect : str
+            Name of the effect.
+        causes : sequence of str
+            Names of its causes; none for the law of a root variable.
+        cells : Cells
+            The cells of the context.
+
+        Returns
+        -------
+        numpy.ndarray, shape (K, K)
+            Symmetric, positive semi-definite.
+        """
+        target = variable_gram(table, [effect], self.width)
+        cause = variable_gram(table, causes, self.width) if causes else None
+        return self._embed(center_gram(target), cause, cells)
+
     def _embed(self, effect: Floats, causes: Floats | None, cells: Cells) -> Floats:
         points = cells.points
         if points.is_domain:

@@ -80,6 +80,35 @@ class ParameterEmbedding:
         conditional = law_of_effect(table, effect, design, cells, kernels)
         return parameter_gram(marginal), parameter_gram(conditional)
 
+    def mechanism(
+        self, table: Table, effect: str, causes: Sequence[str], cells: Cells, kernels: Sequence[Floats]
+    ) -> tuple[Effects, tuple[str, ...]]:
+        """Return the parameters of P(effect | causes) over cells, and what each is a parameter of.
+
+        Parameters
+        ----------
+        table : Table
+            The variables.
+        effect : str
+            Name of the effect.
+        causes : sequence of str
+            Names of its causes; none for the law of a root variable.
+        cells : Cells
+            The cells of the context.
+        kernels : sequence of numpy.ndarray of shape (K, K)
+            Candidates for the likeness of cells.
+
+        Returns
+        -------
+        tuple of Effects and tuple of str
+            ``"level"``, ``"effect of <cause>"`` or ``"scale"`` for each parameter.
+        """
+        parts = design_parts(table, causes, self.n_basis)
+        effects = law_of_effect(table, effect, np.hstack(list(parts.values())), cells, kernels)
+        names = [name for name, columns in parts.items() for _ in range(columns.shape[1])]
+        names += [] if table.types[table.index(effect)] == "categorical" else ["scale"]
+        return effects, tuple(names * (effects.values.shape[1] // len(names)))
+
 
 def parameter_gram(effects: Effects) -> Floats:
     """Return the Gaussian kernel between the standardised parameters of cells."""
@@ -164,13 +193,19 @@ def law_of_effect(
 
 
 def additive_design(table: Table, causes: Sequence[str], n_basis: int) -> Floats:
-    """Return an intercept and, for each cause, basis functions that are orthonormal over all rows."""
+    """Return an intercept and, for each cause, basis functions that are orthonormal over all rows, side by side."""
+    return np.hstack(list(design_parts(table, causes, n_basis).values()))
+
+
+def design_parts(table: Table, causes: Sequence[str], n_basis: int) -> dict[str, Floats]:
+    """Return the columns of the regression on each cause, by what they stand for."""
     size = max(1, min(n_basis, MOST_COLUMNS // max(len(causes), 1)))
-    parts = [np.ones((table.n_rows, 1))]
+    parts = {"level": np.ones((table.n_rows, 1))}
     for name in causes:
         columns, is_label = columns_of(table, name)
-        parts.append(orthonormal(columns if is_label else splines(columns[:, 0], size)))
-    return np.hstack(parts)
+        basis = columns if is_label else splines(columns[:, 0], size)
+        parts[f"effect of {name}"] = orthonormal(basis)
+    return parts
 
 
 def splines(values: Floats, size: int) -> Floats:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from causalkit.discovery._driving_force import DrivingForce
 from causalkit.exceptions import ParameterError
 
 if TYPE_CHECKING:
@@ -14,51 +15,86 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLORS = ("#0b5fa5", "#c8651b", "#5b8c2a")
+SHOWN_EIGENVALUES = 6
 
 
 def plot_forces(
-    forces: Mapping[str, Any],
-    spectra: Mapping[str, Any],
-    context: Any,
-    label: str,
-    *,
-    is_domain: bool,
-    n_shown: int,
+    forces: Mapping[str, DrivingForce], context: Any, label: str, *, is_domain: bool, n_shown: int
 ) -> Figure:
-    """Draw the leading components of each driving force against one context, one panel per variable."""
+    """Draw the leading components of each driving force against one context, and the spectrum beside them, one row per variable."""
     import matplotlib.pyplot as plt
 
     if not forces:
         raise ParameterError("no mechanism changes, so that there is no driving force to plot")
-    size = (7.5, 1.0 + 1.55 * len(forces))
     figure, axes = plt.subplots(
-        len(forces), 1, figsize=size, sharex=True, squeeze=False, layout="constrained"
+        len(forces),
+        2,
+        figsize=(8.2, 0.9 + 1.75 * len(forces)),
+        sharex="col",
+        squeeze=False,
+        layout="constrained",
+        width_ratios=(5, 1),
     )
-    for ax, (name, components) in zip(axes[:, 0], forces.items(), strict=True):
-        total = float(np.sum(spectra[name])) or 1.0
-        shares = np.asarray(spectra[name])[:n_shown] / total
-        _panel(ax, components[:, :n_shown], shares, context, is_domain=is_domain)
-        ax.set_title(f"mechanism of {name}".replace("$", r"\$"), loc="left", fontsize=10)
+    for (curves, spectrum), (name, force) in zip(axes, forces.items(), strict=True):
+        draw_curves(curves, force, np.asarray(context), is_domain=is_domain, n_shown=n_shown)
+        curves.set_title(f"mechanism of {name}".replace("$", r"\$"), loc="left", fontsize=10)
+        curves.set_title(what_changes(force).replace("$", r"\$"), loc="right", fontsize=8, color="#555555")
+        draw_spectrum(spectrum, force)
     axes[-1, 0].set_xlabel(label.replace("$", r"\$"))
+    axes[0, 1].set_title("share of change", fontsize=8, color="#555555")
+    axes[-1, 1].set_xlabel("component", fontsize=8)
     return figure
 
 
-def _panel(ax: Axes, components: Any, shares: Any, context: Any, *, is_domain: bool) -> None:
-    for k, (values, share) in enumerate(zip(components.T, shares, strict=False)):
+def what_changes(force: DrivingForce) -> str:
+    """Say which kinds of parameters carry the change, the largest first."""
+    parts = sorted(force.attribution.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {share:.0%}" for name, share in parts if share >= 0.05)
+
+
+def draw_curves(ax: Axes, force: DrivingForce, context: Any, *, is_domain: bool, n_shown: int) -> None:
+    """Draw components with their bands: curves over time, points over domains."""
+    shares = force.explained[:n_shown]
+    for k, share in enumerate(shares):
         color, text = COLORS[k % len(COLORS)], f"component {k + 1} ({share:.0%})"
         if is_domain:
-            levels, first = np.unique(np.asarray(context).astype(str), return_index=True)
-            ax.plot(range(len(levels)), values[first], "o", color=color, label=text, markersize=5)
-            ax.set_xticks(range(len(levels)), levels, rotation=30 if len(levels) > 6 else 0)
+            _points(ax, force, context, k, (k - (len(shares) - 1) / 2) * 0.12, color, text)
         else:
-            order = np.argsort(np.asarray(context), kind="stable")
-            ax.plot(
-                np.asarray(context)[order],
-                values[order],
-                color=color,
-                label=text,
-                linewidth=1.6 if k == 0 else 1.0,
-            )
+            _curve(ax, force, context, k, color, text)
     ax.axhline(0, color="#999999", linewidth=0.6, zorder=0)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.05), frameon=False, fontsize=8)
+    ax.tick_params(labelsize=8)
+    ax.legend(loc="best", frameon=False, fontsize=7, ncols=len(shares))
+    ax.margins(y=0.22)
+
+
+def _points(
+    ax: Axes, force: DrivingForce, context: Any, k: int, offset: float, color: str, text: str
+) -> None:
+    levels, first = np.unique(context.astype(str), return_index=True)
+    places, values = np.arange(len(levels)) + offset, force.components[first, k]
+    if force.bands is not None:
+        low, high = force.bands[:, first, k]
+        ax.vlines(places, low, high, color=color, linewidth=1.0, alpha=0.6)
+    ax.plot(places, values, "o", color=color, label=text, markersize=4.5)
+    ax.set_xticks(range(len(levels)), levels, rotation=30 if len(levels) > 6 else 0)
+
+
+def _curve(ax: Axes, force: DrivingForce, context: Any, k: int, color: str, text: str) -> None:
+    order = np.argsort(context, kind="stable")
+    if force.bands is not None:
+        low, high = force.bands[:, order, k]
+        ax.fill_between(context[order], low, high, color=color, alpha=0.18, linewidth=0)
+    width = 1.7 if k == 0 else 1.1
+    ax.plot(context[order], force.components[order, k], color=color, label=text, linewidth=width)
+
+
+def draw_spectrum(ax: Axes, force: DrivingForce) -> None:
+    """Draw the share of each component as a bar."""
+    shares = force.explained[:SHOWN_EIGENVALUES]
+    ax.bar(range(1, len(shares) + 1), shares, color="#8899aa", width=0.7)
+    ax.set_ylim(0, 1)
+    ax.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
+    ax.set_xticks(range(1, SHOWN_EIGENVALUES + 1))
+    ax.tick_params(labelsize=7)
+    ax.spines[["top", "right"]].set_visible(False)

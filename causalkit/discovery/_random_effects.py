@@ -46,10 +46,22 @@ class Effects:
         Deviations from the pooled parameters.
     variances : numpy.ndarray, shape (p,)
         Variances of the true deviations, as estimated.
+    units : numpy.ndarray of shape (p,), optional
+        What counts as one unit of change: for coefficients the residual scale, for logarithms of scales 1 / sqrt(2), so that the
+        square of a deviation is twice its Kullback-Leibler divergence from the pooled mechanism. Ones by default.
+    kernel : int, default=0
+        Which of the candidate kernels the coefficients took.
     """
 
     values: Floats
     variances: Floats
+    units: Floats | None = None
+    kernel: int = 0
+
+    def natural(self) -> Floats:
+        """Return the deviations in their units, centred."""
+        centred = self.values - self.values.mean(axis=0)
+        return np.asarray(centred if self.units is None else centred / self.units)
 
     def standardized(self) -> Floats:
         """Return the deviations with unit variance times their reliability, so that a parameter that hardly changes hardly counts."""
@@ -61,11 +73,13 @@ class Effects:
     @classmethod
     def beside(cls, parts: Sequence[Effects]) -> Effects:
         """Put the parameters of several estimations side by side."""
-        return cls(np.hstack([p.values for p in parts]), np.concatenate([p.variances for p in parts]))
+        units = [np.ones(p.values.shape[1]) if p.units is None else p.units for p in parts]
+        values, variances = np.hstack([p.values for p in parts]), np.concatenate([p.variances for p in parts])
+        return cls(values, variances, np.concatenate(units), parts[0].kernel)
 
 
 def smooth(estimates: Floats, noise: Floats, kernels: Sequence[Floats]) -> tuple[Effects, float]:
-    """Predict one parameter over cells from its estimates; return it and its pooled value.
+    """Predict one parameter, by its unit the logarithm of a scale, from its estimates; return it and its pooled value.
 
     Parameters
     ----------
@@ -79,7 +93,7 @@ def smooth(estimates: Floats, noise: Floats, kernels: Sequence[Floats]) -> tuple
     total = max(float(estimates.var()), np.finfo(float).tiny)
     fits = [_scalar_fit(estimates, noise, share * total, gram) for gram in kernels for share in SHARES]
     _, variance, deviations, mean = max(fits, key=lambda fit: fit[0])
-    return Effects(deviations[:, None], np.array([variance])), mean
+    return Effects(deviations[:, None], np.array([variance]), np.array([np.sqrt(0.5)])), mean
 
 
 def _scalar_fit(
@@ -162,8 +176,12 @@ def effects_of_regression(moments: Moments, kernels: Sequence[Floats], *, with_s
     with_scale : bool, default=True
         Whether the residual scale is a parameter of its own; of labels it is not.
     """
-    fit = max((_fit(moments, gram, kernels) for gram in kernels), key=lambda fit: fit.posterior.evidence)
-    coefficients = Effects(fit.posterior.means, fit.variances)
+    fits = [_fit(moments, gram, kernels) for gram in kernels]
+    kernel = max(range(len(fits)), key=lambda k: fits[k].posterior.evidence)
+    fit = fits[kernel]
+    residual = np.exp(0.5 * np.log(fit.noise).mean())
+    units = np.full(len(fit.variances), residual)
+    coefficients = Effects(fit.posterior.means, fit.variances, units, kernel)
     return Effects.beside([coefficients, fit.scale]) if with_scale else coefficients
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from causalkit import BackgroundKnowledge, CausalGraph
-from causalkit.discovery import CDNOD, PC, driving_force
+from causalkit.discovery import CDNOD, PC
 from causalkit.exceptions import (
     CausalKitWarning,
     ColumnTypeWarning,
@@ -277,56 +277,6 @@ class TestEmbeddings:
         np.testing.assert_allclose(
             mechanism_gram(ke, kc, ones, ridge=ridge), mechanism_gram(ke, kc, ridge=ridge), rtol=1e-8
         )
-
-
-class TestDrivingForces:
-    time = np.linspace(0, 1, 300)
-
-    def r_squared(self, components, drive):
-        design = np.column_stack([np.ones(len(drive)), components])
-        fit = design @ np.linalg.lstsq(design, drive, rcond=None)[0]
-        return 1 - np.var(drive - fit) / np.var(drive)
-
-    @pytest.mark.parametrize(("what", "least"), [("intercept", 0.95), ("coefficient", 0.9), ("noise", 0.75)])
-    def test_smooth_drives_are_recovered(self, what, least):
-        rng = np.random.default_rng(3)
-        drive = np.sin(5 * self.time) + 0.5 * np.cos(11 * self.time)
-        x, e = rng.normal(size=(2, 300))
-        y = {
-            "intercept": x + 1.5 * drive + 0.5 * e,
-            "coefficient": 1.5 * drive * x + 0.5 * e,
-            "noise": x + np.exp(drive) * e,
-        }[what]
-        found = driving_force(y, self.time, x)
-        assert self.r_squared(found.components, drive) > least
-        assert found.explained.sum() == pytest.approx(1)
-
-    def test_sign_and_rerun(self):
-        y = np.sin(5 * self.time)
-        first, second = (driving_force(y, self.time) for _ in range(2))
-        np.testing.assert_array_equal(first.components, second.components)
-        largest = np.abs(first.components).argmax(0)
-        assert (first.components[largest, range(3)] > 0).all()
-
-    def test_rows_of_one_domain_share_coordinates(self, model):
-        frame = two_mechanisms()
-        for components in model.driving_forces_.values():
-            assert components.shape == (N, 3)
-            assert all(
-                np.ptp(components[frame["site"] == s], axis=0).max() < 1e-12 for s in set(frame["site"])
-            )
-
-    def test_a_mechanism_that_does_not_change_gives_zeros_not_nan(self):
-        found = driving_force(np.tile([1.0, 2.0, 3.0, 4.0], 24), np.repeat(["a", "b"], 48))
-        assert np.abs(found.components).max() < 1e-6
-
-    def test_figure(self, model):
-        figure = model.plot_driving_forces()
-        assert [ax.get_title(loc="left") for ax in figure.axes] == ["mechanism of A", "mechanism of C"]
-        with pytest.raises(ParameterError, match="'site'"):
-            model.plot_driving_forces(context="year")
-        with pytest.raises(ParameterError, match="fit"):
-            CDNOD().plot_driving_forces()
 
 
 class TestKnowledge:

@@ -17,7 +17,7 @@ from causalkit.discovery import (
     mechanism_gram,
 )
 from causalkit.discovery._contexts import ContextPoints
-from causalkit.discovery._driving_force import principal_components
+from causalkit.discovery._driving_force import PrincipalAxes
 from causalkit.discovery._embedding import squared_distances
 from causalkit.independence import Gaussian, Spectral, kci_test
 from tests.conftest import SHARED
@@ -144,14 +144,14 @@ def test_driving_forces(case, mode):
     expected = case["results"][mode]
     gram = force_gram(case, mode, values, c, values.shape[1] - 1)
     gauss = original_gaussian(gram)
-    rows = ContextPoints(np.arange(len(c), dtype=float)[:, None], np.arange(len(c)), ("time",))
+    share = np.full(len(c), 1 / len(c))
     for kind, matrix in (("gauss", gauss), ("linear", gram)):
-        force = principal_components(matrix, rows, 3)
+        force = PrincipalAxes.of(matrix, share, 3)
         recorded = np.array(expected[f"eigenvalues_{kind}_top10"])[:5]
         np.testing.assert_allclose(force.eigenvalues[:5], recorded, rtol=1e-6, atol=1e-9 * recorded[0])
         theirs = D_ARRAYS[f"{case['id']}__{mode}__components_{kind}"]
         for k in range(2):
-            assert abs(np.corrcoef(force.components[:, k], theirs[:, k])[0, 1]) > 1 - 1e-6
+            assert abs(np.corrcoef(force.coordinates[:, k], theirs[:, k])[0, 1]) > 1 - 1e-6
 
 
 def test_rows_with_equal_context_are_one_point():
@@ -167,9 +167,7 @@ def test_rows_with_equal_context_are_one_point():
     grams = Gaussian(width)(scaled[:, [1]]), Gaussian(1.0)(c), Gaussian(width)(scaled[:, [0]])
     gram = mechanism_gram(grams[0], grams[1], grams[2], ridge=1.0, at=at)
     sigma2 = case["results"]["fixed"]["sigma2"]
-    force = principal_components(
-        gaussian_gram(gram, sigma2), ContextPoints(points[:, None], rows, ("time",)), 3
-    )
+    force = PrincipalAxes.of(gaussian_gram(gram, sigma2), np.bincount(rows) / len(rows), 3)
     recorded = np.array(case["results"]["fixed"]["eigenvalues_gauss_top10"])
     np.testing.assert_allclose(force.eigenvalues[:4], recorded[:4], rtol=1e-7)
 
