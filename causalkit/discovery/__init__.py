@@ -19,11 +19,13 @@ from causalkit.discovery._mechanism_parameters import ParameterEmbedding
 from causalkit.discovery._orientation import Receipt
 from causalkit.discovery._pc import PC
 from causalkit.discovery._sinks import ChangeHypothesis
+from causalkit.discovery._stability import AlphaPath, Resampling, Stability, alpha_path
 from causalkit.discovery._tests_table import TestRecord, TestTable
 
 __all__ = [
     "CDNOD",
     "PC",
+    "AlphaPath",
     "ChangeHypothesis",
     "ChangeScore",
     "ChangeScorer",
@@ -33,8 +35,11 @@ __all__ = [
     "MechanismEmbedding",
     "ParameterEmbedding",
     "Receipt",
+    "Resampling",
+    "Stability",
     "TestRecord",
     "TestTable",
+    "alpha_path",
     "dependence_score",
     "domain_mechanism_gram",
     "driving_force",

@@ -35,6 +35,7 @@ from causalkit.discovery._plot import plot_forces
 from causalkit.discovery._search import ConstraintSearch
 from causalkit.discovery._sinks import ChangeHypothesis, SinkSearch
 from causalkit.discovery._skeleton import Stop
+from causalkit.discovery._stability import Resampling
 from causalkit.exceptions import CausalKitWarning, ParameterError
 from causalkit.graph import BackgroundKnowledge, GraphKind
 from causalkit.graph._bits import mask_of
@@ -80,6 +81,8 @@ class CDNOD(ConstraintSearch):
         Processes that share the tests, with joblib's meaning: None is one, or what ``joblib.parallel_config`` says (a Dask cluster, too).
     checkpoint : str, pathlib.Path or None, default=None
         File that results are kept in; a search that was cut off goes on from it.
+    resampling : Resampling or None, default=None
+        Repeat the search on parts of the rows and keep how often each edge is found, in ``stability_``.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -114,6 +117,8 @@ class CDNOD(ConstraintSearch):
         Names of the context nodes.
     contexts_ : dict of str to numpy.ndarray
         The context of each row, as it was given; dates as seconds since 1970.
+    stability_ : Stability or None
+        How often resampled searches found each edge and mark; None without `resampling`.
     column_types_ : dict of str to str
         Type of each column and context, declared or inferred.
     n_features_in_ : int
@@ -164,6 +169,7 @@ class CDNOD(ConstraintSearch):
         device: str | None = None,
         n_jobs: int | None = None,
         checkpoint: str | Path | None = None,
+        resampling: Resampling | None = None,
         verbose: int = 0,
     ) -> None:
         self.ci_test = ci_test
@@ -178,6 +184,7 @@ class CDNOD(ConstraintSearch):
         self.device = device
         self.n_jobs = n_jobs
         self.checkpoint = checkpoint
+        self.resampling = resampling
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None, *, context: Any = None) -> Self:
@@ -235,6 +242,7 @@ class CDNOD(ConstraintSearch):
             if any(self.graph_.has_directed_edge(c, name) for c in contexts.names)
         )
         self._estimate_forces(variables, contexts)
+        self._assess(X, context, contexts)
         return self
 
     def plot_driving_forces(

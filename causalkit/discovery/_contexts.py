@@ -126,7 +126,7 @@ def split_context(data: Any, context: Any, column_types: ColumnTypes) -> tuple[T
         table = read_table(data, column_types)
         time = np.arange(table.n_rows, dtype=np.float64)[:, None]
         return table, Table((_free_name("time", table),), time, ("time",))
-    names = _names(context, n_rows=len(data) if hasattr(data, "__len__") else 0)
+    names = context_names(context, n_rows=len(data) if hasattr(data, "__len__") else 0)
     if names is not None:
         table = read_table(data, column_types)
         inside = [table.index(name) for name in names]
@@ -143,7 +143,7 @@ def split_context(data: Any, context: Any, column_types: ColumnTypes) -> tuple[T
     return read_table(data, outer), as_context(read_context(context, inner))
 
 
-def _names(context: Any, n_rows: int) -> list[str] | None:
+def context_names(context: Any, n_rows: int) -> list[str] | None:
     """Return column names if that is what the context is; a list with one text per row is the contexts themselves."""
     if isinstance(context, str):
         return [context]

@@ -9,6 +9,7 @@ from causalkit._validation import ColumnTypes, read_table
 from causalkit.discovery._orientation import Orienter
 from causalkit.discovery._search import ConstraintSearch
 from causalkit.discovery._skeleton import Stop
+from causalkit.discovery._stability import Resampling
 from causalkit.graph import BackgroundKnowledge, GraphKind
 from causalkit.graph._pattern import Pattern
 from causalkit.independence import CITest
@@ -40,6 +41,8 @@ class PC(ConstraintSearch):
         Processes that share the tests, with joblib's meaning: None is one, or what ``joblib.parallel_config`` says (a Dask cluster, too).
     checkpoint : str, pathlib.Path or None, default=None
         File that results are kept in; a search that was cut off goes on from it.
+    resampling : Resampling or None, default=None
+        Repeat the search on parts of the rows and keep how often each edge is found, in ``stability_``.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -59,6 +62,8 @@ class PC(ConstraintSearch):
         Why each arrow stands.
     conflicts_ : tuple of str
         Contradictions among the tests, in words.
+    stability_ : Stability or None
+        How often resampled searches found each edge and mark; None without `resampling`.
     column_types_ : dict of str to str
         Type of each column, declared or inferred.
     n_features_in_ : int
@@ -94,6 +99,7 @@ class PC(ConstraintSearch):
         device: str | None = None,
         n_jobs: int | None = None,
         checkpoint: str | Path | None = None,
+        resampling: Resampling | None = None,
         verbose: int = 0,
     ) -> None:
         self.ci_test = ci_test
@@ -105,6 +111,7 @@ class PC(ConstraintSearch):
         self.device = device
         self.n_jobs = n_jobs
         self.checkpoint = checkpoint
+        self.resampling = resampling
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - names of scikit-learn's contract
@@ -141,4 +148,5 @@ class PC(ConstraintSearch):
         orienter.close()
         first = [GraphKind.CPDAG] if not knowledge.names() else []
         self._store(skeleton, orienter, table, [*first, GraphKind.MPDAG, GraphKind.PDAG], {})
+        self._assess(X)
         return self

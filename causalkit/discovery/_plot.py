@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from causalkit.discovery._stability import Stability
+
 COLORS = ("#0b5fa5", "#c8651b", "#5b8c2a")
 SHOWN_EIGENVALUES = 6
 
@@ -98,3 +100,28 @@ def draw_spectrum(ax: Axes, force: DrivingForce) -> None:
     ax.set_xticks(range(1, SHOWN_EIGENVALUES + 1))
     ax.tick_params(labelsize=7)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def plot_stability(stability: Stability) -> Figure:
+    """Draw one bar per pair of nodes: how often there was an edge, and in which direction."""
+    import matplotlib.pyplot as plt
+
+    names = stability.names
+    pairs = np.argwhere(np.triu(stability.adjacency > 0, k=1))
+    if not len(pairs):
+        raise ParameterError("no resample has an edge, so that there is nothing to plot")
+    order = np.argsort([stability.adjacency[i, j] for i, j in pairs], kind="stable")
+    shares = [stability.edge(names[i], names[j]) for i, j in pairs[order]]
+    figure, ax = plt.subplots(figsize=(6.4, 1.0 + 0.27 * len(pairs)), layout="constrained")
+    left = np.zeros(len(pairs))
+    titles = ("→ as written", "← the other way", "undirected")
+    for k, (color, title) in enumerate(zip((*COLORS[:2], "#b8bec6"), titles, strict=True)):
+        widths = np.array([list(share.values())[k] for share in shares])
+        ax.barh(range(len(pairs)), widths, left=left, color=color, label=title, height=0.72)
+        left += widths
+    labels = [f"{names[i]} – {names[j]}".replace("$", r"\$") for i, j in pairs[order]]
+    ax.set_yticks(range(len(pairs)), labels, fontsize=8)
+    ax.set(xlim=(0, 1), xlabel=f"share of {len(stability.graphs)} resamples")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    return figure

@@ -15,10 +15,12 @@ from sklearn.utils.validation import validate_data
 
 from causalkit._validation import ColumnTypes, Table, check_between, check_choice, check_count
 from causalkit._version import __version__
+from causalkit.discovery._contexts import ContextPoints
 from causalkit.discovery._orientation import Orienter, Receipt
 from causalkit.discovery._runner import Checkpoint, Runner
 from causalkit.discovery._separations import SeparatingSets
 from causalkit.discovery._skeleton import Skeleton, SkeletonSearch, Stop
+from causalkit.discovery._stability import Resampling, Stability, resampled_graphs
 from causalkit.discovery._tests_table import TestTable
 from causalkit.exceptions import (
     ColumnTypeWarning,
@@ -83,6 +85,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
     device: str | None
     n_jobs: int | None
     checkpoint: str | Path | None
+    resampling: Resampling | None
     verbose: int
 
     def _check_parameters(self) -> CITest:
@@ -183,6 +186,27 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
             text = "the tests contradict one another: no directed acyclic graph has this skeleton and these colliders"
             self.conflicts_ += (text,)
             warnings.warn(text, ConflictWarning, stacklevel=3)
+
+    def _assess(self, data: Any, context: Any = None, contexts: Table | None = None) -> None:
+        """Repeat the search on resampled rows."""
+        self.stability_: Stability | None = None
+        if self.resampling is None:
+            return
+        if not isinstance(self.resampling, Resampling):
+            raise ParameterError(f"resampling must be a Resampling or None; got {self.resampling!r}")
+        n, time = len(data), None
+        strata = np.zeros(n, dtype=np.intp)
+        if contexts is not None:
+            points = ContextPoints.of(contexts)
+            labels = [k for k, kind in enumerate(points.types) if kind == "categorical"]
+            rows = points.values[points.rows]
+            strata = np.unique(rows[:, labels], axis=0, return_inverse=True)[1].ravel() if labels else strata
+            time = None if points.is_domain else rows[:, points.leading_column()]
+            context = np.arange(n, dtype=np.float64) if context is None else context
+        draws = self.resampling.draws(strata, time)
+        graphs = resampled_graphs(self, data, context, draws, self.n_jobs)
+        names = self.graph_.nodes
+        self.stability_ = Stability.of([g.relabel(dict(zip(g.nodes, names, strict=True))) for g in graphs])
 
     def _meta(self, table: Table, skeleton: Skeleton, extra: Mapping[str, Any]) -> dict[str, Any]:
         test = self.ci_test if isinstance(self.ci_test, str) else repr(self.ci_test)
