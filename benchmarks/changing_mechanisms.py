@@ -1,7 +1,7 @@
 """CD-NOD and its peers on the frozen grid of worlds whose mechanisms change.
 
 Usage: ``python benchmarks/changing_mechanisms.py run [--methods causalkit ...] [--cells base ...] [--repetitions 50]``, then
-``python benchmarks/changing_mechanisms.py table``. Every repetition runs in a process of its own, for its memory and its time limit;
+``python benchmarks/changing_mechanisms.py table``; ``third-phase`` compares ways to orient by independent changes alone. Every repetition runs in a process of its own, for its memory and its time limit;
 rows go to ``benchmarks/results/changing_mechanisms.csv``, where a later run goes on. Methods that cannot use rows with holes get the
 rows without; a method that passes the time limit or fails has no scores there, and the table counts it.
 """
@@ -21,10 +21,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from changing_worlds import GRID, draw
+from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from causalkit import CausalGraph
-from causalkit.discovery import CDNOD
+from causalkit.discovery import (
+    CDNOD,
+    CombinedEmbedding,
+    IndependentChange,
+    KernelEmbedding,
+    ParameterEmbedding,
+)
 from causalkit.independence import DSeparation
 
 RESULTS = Path(__file__).parent / "results" / "changing_mechanisms.csv"
@@ -303,6 +310,67 @@ def show(_options):
     print(frame.to_string(float_format="{:.2f}".format))
 
 
+# -- the third phase alone ---------------------------------------------------------------------------------------------------------
+
+SCORERS = {
+    "parameters": ParameterEmbedding(),
+    "kernel": KernelEmbedding(),
+    "kernel, L2": KernelEmbedding(form="l2"),
+    "both": CombinedEmbedding(),
+}
+
+
+def directions(name, cell, seed):
+    """Return how many open edges independent changes orient rightly, wrongly and not at all, given perfect independence tests."""
+    d = draw(next(w for w in GRID if w.name == cell), seed)
+    kind = "categorical" if d.world.drift == "domains" else "time"
+    frame = pd.DataFrame(d.data, columns=names_of(d.data.shape[1])).assign(context=d.context)
+    model = CDNOD(
+        ci_test=DSeparation(true_graph(d)),
+        column_types={"context": kind},
+        independent_change=IndependentChange(embedding=SCORERS[name], n_exchanges=499),
+        n_components=0,
+    )
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found, known = (
+            from_graph(model.fit(frame, context="context").graph_, d.data.shape[1]),
+            known_arrows(d),
+        )
+    open_edges = d.arrows & ~known & d.changing[:, None] & d.changing[None, :]
+    right, wrong = (found.arrows & open_edges).sum(), (found.arrows & open_edges.T).sum()
+    truth = [[round(c, 4), bool(d.arrows[e])] for e, c in found.confidence.items()]
+    return int(right), int(wrong), int(open_edges.sum()), json.dumps(truth)
+
+
+def third_phase(options):
+    """Compare ways to see independent changes, on all cells with at least five contexts."""
+    cells = [
+        w.name
+        for w in GRID
+        if w.variables <= 12 and w.missing == "none" and (w.domains > 3 or w.drift != "domains")
+    ]
+    print(
+        f"{options.repetitions} graphs per cell; oriented rightly / wrongly / of all edges that only independent changes can orient"
+    )
+    print(f"{'cell':40}" + "".join(f"{name:>22}" for name in SCORERS))
+    everything = {name: [] for name in SCORERS}
+    for cell in cells:
+        line = f"{cell:40}"
+        for name in SCORERS:
+            found = Parallel(n_jobs=options.jobs)(
+                delayed(directions)(name, cell, s) for s in range(options.repetitions)
+            )
+            everything[name] += found
+            line += "{:>12} / {:>2} / {:>3}".format(*(sum(f[k] for f in found) for k in range(3)))
+        print(line, flush=True)
+    for name, found in everything.items():
+        right, wrong, of_all = (sum(f[k] for f in found) for k in range(3))
+        print(
+            f"{name:12} right {right} wrong {wrong} of {of_all}; calibration error {calibration_error([f[3] for f in found]):.3f}"
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -313,6 +381,10 @@ def main():
     runner.add_argument("--jobs", type=int, default=2)
     runner.set_defaults(run=run)
     commands.add_parser("table").set_defaults(run=show)
+    third = commands.add_parser("third-phase")
+    third.add_argument("--repetitions", type=int, default=50)
+    third.add_argument("--jobs", type=int, default=2)
+    third.set_defaults(run=third_phase)
     options = parser.parse_args()
     options.run(options)
 

@@ -11,6 +11,7 @@ from causalkit.discovery._embedding import dependence_score, gaussian_gram, mech
 from causalkit.discovery._independent_change import (
     ChangeScore,
     ChangeScorer,
+    CombinedEmbedding,
     IndependentChange,
     KernelEmbedding,
     MechanismEmbedding,
@@ -29,6 +30,7 @@ __all__ = [
     "ChangeHypothesis",
     "ChangeScore",
     "ChangeScorer",
+    "CombinedEmbedding",
     "DrivingForce",
     "IndependentChange",
     "KernelEmbedding",

@@ -34,7 +34,14 @@ from causalkit.discovery._embedding import (
 from causalkit.discovery._mechanism_parameters import ParameterEmbedding
 from causalkit.independence import center_gram
 
-__all__ = ["ChangeScore", "ChangeScorer", "IndependentChange", "KernelEmbedding", "MechanismEmbedding"]
+__all__ = [
+    "ChangeScore",
+    "ChangeScorer",
+    "CombinedEmbedding",
+    "IndependentChange",
+    "KernelEmbedding",
+    "MechanismEmbedding",
+]
 
 TIE = 1e-9
 
@@ -240,6 +247,55 @@ class KernelEmbedding:
         over_rows = over_points[np.ix_(points.rows, points.rows)]
         ends = points.kernel(self.time_width, cells.centres)[points.rows]
         return mechanism_gram(effect, over_rows, causes, ridge=self.ridge, at=ends, form=self.form)
+
+
+@dataclass(frozen=True)
+class CombinedEmbedding:
+    """The sum of several embeddings, each with the same weight: two contexts are alike if they are alike in all of them.
+
+    Parameters
+    ----------
+    parts : tuple of MechanismEmbedding, default=(ParameterEmbedding(), KernelEmbedding())
+        The embeddings.
+
+    Examples
+    --------
+    >>> from causalkit.discovery import CombinedEmbedding, IndependentChange
+    >>> len(IndependentChange(embedding=CombinedEmbedding()).embedding.parts)
+    2
+    """
+
+    parts: tuple[MechanismEmbedding, ...] = (ParameterEmbedding(), KernelEmbedding())
+
+    def grams(self, table: Table, effect: str, causes: Sequence[str], cells: Cells) -> tuple[Floats, Floats]:
+        """Return the Gram matrices over cells of P(causes) and of P(effect | causes).
+
+        Parameters
+        ----------
+        table : Table
+            The variables.
+        effect : str
+            Name of the effect.
+        causes : sequence of str
+            Names of its causes; at least one.
+        cells : Cells
+            The cells of the context.
+
+        Returns
+        -------
+        tuple of numpy.ndarray of shape (K, K)
+            Centred; zero where no part sees a change.
+        """
+        found = [part.grams(table, effect, causes, cells) for part in self.parts]
+        first, second = (sum(map(normalized, grams)) for grams in zip(*found, strict=True))
+        return np.asarray(first), np.asarray(second)
+
+
+def normalized(gram: Floats) -> Floats:
+    """Centre a Gram matrix and divide it by its Frobenius norm; zero stays zero."""
+    centred = center_gram(gram)
+    size = float(np.linalg.norm(centred))
+    return centred / size if size > TIE * len(gram) else np.zeros_like(centred)
 
 
 @dataclass(frozen=True)
