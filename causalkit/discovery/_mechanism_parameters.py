@@ -203,9 +203,15 @@ def design_parts(table: Table, causes: Sequence[str], n_basis: int) -> dict[str,
     parts = {"level": np.ones((table.n_rows, 1))}
     for name in causes:
         columns, is_label = columns_of(table, name)
-        basis = columns if is_label else splines(columns[:, 0], size)
-        parts[f"effect of {name}"] = orthonormal(basis)
+        basis = standard(columns) if is_label else orthonormal(splines(columns[:, 0], size))
+        parts[f"effect of {name}"] = basis
     return parts
+
+
+def standard(columns: Floats) -> Floats:
+    """Return centred columns with mean square 1: all 0/1 columns of labels alike, so that no label is the reference."""
+    centred = columns - columns.mean(axis=0)
+    return np.asarray(centred / np.sqrt((centred**2).mean(axis=0)))
 
 
 def splines(values: Floats, size: int) -> Floats:

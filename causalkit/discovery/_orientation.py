@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from causalkit.discovery._separations import Separation
 from causalkit.discovery._skeleton import Skeleton
-from causalkit.exceptions import KnowledgeError, NotExtendableError
+from causalkit.exceptions import KnowledgeError
 from causalkit.graph import BackgroundKnowledge
 from causalkit.graph._bits import members
 from causalkit.graph._meek import close
@@ -82,6 +82,7 @@ class Orienter:
     contexts: frozenset[int] = frozenset()
     receipts: dict[Arrow, Receipt] = field(default_factory=dict)
     remarks: dict[Arrow, Receipt] = field(default_factory=dict)
+    opposed: set[frozenset[int]] = field(default_factory=set)
     conflicts: list[str] = field(default_factory=list)
     separations: Mapping[Arrow, tuple[Separation, ...]] = field(default_factory=dict)
 
@@ -117,23 +118,27 @@ class Orienter:
         """Put all colliders at once if they agree, otherwise one by one, best supported first."""
         self.separations = skeleton.separations
         colliders = self._colliders(skeleton)
-        trial = self._trial(colliders)
-        if trial is not None:
-            self._accept(trial)
+        together = self._put_colliders(colliders)
+        if together is not None and together.is_consistent():
+            self.pattern, self.receipts = together.pattern, together.receipts
             return
         for collider in colliders:
-            trial = self._trial([collider])
-            if trial is None:
+            trial = self._put_colliders([collider])
+            if trial is None or trial.pattern.cycle() is not None:
                 self.conflicts.append(
                     f"{self._text(collider)} contradicts knowledge or better supported arrows and was left out"
                 )
             else:
-                self._accept(trial)
+                self.pattern, self.receipts = trial.pattern, trial.receipts
 
     def close(self) -> None:
-        """Apply Meek's rules and note which rule put which arrow."""
-        for step in close(self.pattern):
+        """Apply Meek's rules and note which rule put which arrow; an edge that they pull both ways stays undirected."""
+        for step in close(self.pattern, self.opposed):
             self.receipts[step.tail, step.head] = self._meek_receipt(step.tail, step.head, step.rule)
+        for a, b in sorted(sorted(pair) for pair in self.opposed):
+            text = f"{self.names[a]} and {self.names[b]}: what else was found demands both directions; the edge has none"
+            if text not in self.conflicts:
+                self.conflicts.append(text)
 
     # -- colliders -----------------------------------------------------------------------------------------------------------
 
@@ -167,8 +172,8 @@ class Orienter:
                 if not self.pattern.is_adjacent(i, j):
                     yield i, k, j
 
-    def _trial(self, colliders: Sequence[Collider]) -> Orienter | None:
-        """Put colliders and their consequences on a copy; return None if they contradict anything."""
+    def _put_colliders(self, colliders: Sequence[Collider]) -> Orienter | None:
+        """Put colliders on a copy; return None if they contradict an arrow that stands, or one another."""
         copy = Orienter(self.pattern.copy(), self.names, self.contexts, dict(self.receipts))
         for collider in colliders:
             for end in (collider.i, collider.j):
@@ -176,15 +181,13 @@ class Orienter:
                     return None
                 if copy.pattern.is_undirected(end, collider.k):
                     copy.put(end, collider.k, self._collider_receipt(collider))
-        closed = copy.pattern.copy()
-        try:
-            close(closed)
-        except NotExtendableError:
-            return None
-        return None if closed.cycle() is not None else copy
+        return copy
 
-    def _accept(self, trial: Orienter) -> None:
-        self.pattern, self.receipts = trial.pattern, trial.receipts
+    def is_consistent(self) -> bool:
+        """Whether Meek's rules neither contradict one another nor close a cycle."""
+        closed, opposed = self.pattern.copy(), set[frozenset[int]]()
+        close(closed, opposed)
+        return not opposed and closed.cycle() is None
 
     def _collider_receipt(self, c: Collider) -> Receipt:
         ends = f"{self.names[c.i]} and {self.names[c.j]}"

@@ -28,9 +28,9 @@ from causalkit._validation import Table
 from causalkit.discovery._contexts import ContextPoints
 from causalkit.discovery._independent_change import ChangeScore, ChangeScorer
 from causalkit.discovery._orientation import Orienter, Receipt
-from causalkit.exceptions import NotExtendableError
 from causalkit.graph._bits import closure, members
 from causalkit.graph._classes import extension, new_colliders
+from causalkit.graph._meek import close
 
 __all__ = ["ChangeHypothesis"]
 
@@ -195,13 +195,12 @@ class SinkSearch:
             trial.orient(v, sink)
         if new_colliders(self.orienter.pattern, trial.parents):
             return False
-        copy = Orienter(trial, self.orienter.names, self.orienter.contexts)
-        try:
-            copy.close()
-        except NotExtendableError:
-            return False
-        return trial.cycle() is None and (
-            extension(trial) is not None or extension(self.orienter.pattern) is None
+        opposed = set(self.orienter.opposed)
+        close(trial, opposed)
+        return (
+            opposed == self.orienter.opposed
+            and trial.cycle() is None
+            and (extension(trial) is not None or extension(self.orienter.pattern) is None)
         )
 
     def _orient(self, sink: int) -> None:

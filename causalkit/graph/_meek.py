@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from causalkit.exceptions import NotExtendableError
-from causalkit.graph._bits import members
+from causalkit.graph._bits import closure, members
 from causalkit.graph._pattern import Pattern
 
 
@@ -48,19 +48,43 @@ class OpposingRulesError(NotExtendableError):
         return type(self), self.pair
 
 
-def close(pattern: Pattern) -> list[Orientation]:
-    """Apply the rules to a pattern until nothing changes; return the arrows that were put, round by round."""
+def close(pattern: Pattern, opposed: set[frozenset[int]] | None = None) -> list[Orientation]:
+    """Apply the rules to a pattern until nothing changes; return the arrows that were put, round by round.
+
+    An edge on which the rules demand opposite arrows raises `OpposingRulesError`. With a set `opposed` such an edge, and one on which
+    an arrow would close a cycle, is added to it instead and keeps no direction.
+    """
     applied: list[Orientation] = []
     fresh = list(pattern.directed_edges())
     while fresh:
         consequences = _round(pattern, fresh)
-        for tail, head in consequences:
-            if (head, tail) in consequences:
-                raise OpposingRulesError(tail, head)
+        clashes = [arrow for arrow in consequences if arrow[::-1] in consequences]
+        if clashes and opposed is None:
+            raise OpposingRulesError(*clashes[0])
+        if opposed is not None:
+            opposed.update(map(frozenset, clashes))
+            consequences = _without_opposed(pattern, consequences, opposed)
+        fresh = list(consequences)
+        for tail, head in fresh if opposed is None else ():
             pattern.orient(tail, head)
         applied += [Orientation(tail, head, rule) for (tail, head), rule in consequences.items()]
-        fresh = list(consequences)
     return applied
+
+
+def _without_opposed(
+    pattern: Pattern, consequences: dict[tuple[int, int], int], opposed: set[frozenset[int]]
+) -> dict[tuple[int, int], int]:
+    """Put the arrows that nothing opposes, and return them."""
+    put = {}
+    for (tail, head), rule in consequences.items():
+        if frozenset((tail, head)) in opposed:
+            continue
+        if closure(1 << head, pattern.children) >> tail & 1:
+            opposed.add(frozenset((tail, head)))
+            continue
+        pattern.orient(tail, head)
+        put[tail, head] = rule
+    return put
 
 
 def _round(pattern: Pattern, fresh: list[tuple[int, int]]) -> dict[tuple[int, int], int]:

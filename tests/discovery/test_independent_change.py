@@ -173,7 +173,7 @@ class TestDesign:
             ("x", "label"), np.array([[0, 0], [1, 1], [0, 2], [1, 0.0]] * 10), ("continuous", "categorical")
         )
         assert additive_design(table, ["x"], 5).shape == (40, 2)
-        assert additive_design(table, ["label"], 5).shape == (40, 3)
+        assert additive_design(table, ["label"], 5).shape == (40, 4)
         assert splines(np.repeat([0.0, 1.0, 2.0], 5), 5).shape[0] == 15
 
     def test_order_of_causes_does_not_matter(self):

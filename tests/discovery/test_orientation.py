@@ -60,3 +60,24 @@ def test_a_context_is_never_the_middle_of_a_collider():
     orienter = orient(skeleton([(0, 2), (1, 2)], 3, {(0, 1): [((), 0.5)]}), 3, contexts=[2])
     assert orienter.pattern.is_directed(2, 0)
     assert orienter.pattern.is_directed(2, 1)
+
+
+def test_an_edge_that_the_rules_pull_both_ways_stays_undirected():
+    """C -> A - X - Y - B <- C without a collider: A's arrow runs through X to Y, B's through Y to X. Recorded, and no exception."""
+    edges = [(4, 0), (0, 1), (1, 2), (2, 3), (4, 3)]
+    sets = {(0, 2): [((1,), 0.5)], (1, 3): [((2,), 0.5)], (1, 4): [((0,), 0.5)], (2, 4): [((3,), 0.5)]}
+    orienter = orient(skeleton(edges, 5, sets), 5, contexts=[4])
+    assert orienter.pattern.is_directed(0, 1)
+    assert orienter.pattern.is_directed(3, 2)
+    assert orienter.pattern.is_undirected(1, 2)
+    assert orienter.conflicts == ["B and C: what else was found demands both directions; the edge has none"]
+
+
+def test_colliders_are_kept_where_others_contradict_one_another():
+    """Two colliders that contradict one another cost one of them, and not the third that has nothing to do with them."""
+    edges = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
+    sets = {(0, 2): [((), 0.6)], (1, 3): [((), 0.2)], (2, 4): [((3,), 0.5)], (3, 5): [((), 0.1)]}
+    orienter = orient(skeleton(edges, 6, sets), 6)
+    assert orienter.pattern.is_directed(5, 4)
+    assert orienter.pattern.is_directed(3, 4)
+    assert len(orienter.conflicts) == 1
