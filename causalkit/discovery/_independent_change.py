@@ -315,8 +315,9 @@ class IndependentChange:
         How statistics are normalised; see `dependence_score`. The p-value does not depend on it.
     n_exchanges : int, default=999
         Random exchanges of contexts for the p-value; up to six domains are permuted in all ways.
-    min_contexts : float, default=5
-        Abstain if there are fewer contexts: domains, or stretches of time.
+    min_contexts : int, default=8
+        Abstain if there are fewer contexts: domains, or stretches of time. With five domains changes that share a cause are taken for a
+        direction in one pair of six.
 
     Notes
     -----
@@ -339,13 +340,13 @@ class IndependentChange:
     plausible: float | None = None
     normalization: Normalization = "alignment"
     n_exchanges: int = 999
-    min_contexts: float = 5
+    min_contexts: int = 8
 
     def __post_init__(self) -> None:
         check_between("alpha", self.alpha, 0, 1)
         if self.plausible is not None:
             check_between("plausible", self.plausible, 0, 1)
-        check_between("min_contexts", self.min_contexts, 0, np.inf)
+        check_count("min_contexts", self.min_contexts)
         check_count("n_exchanges", self.n_exchanges)
         check_choice("normalization", self.normalization, ("alignment", "trace", "none"))
 

@@ -29,7 +29,7 @@ from causalkit.discovery._random_effects import Effects, Moments, effects_of_reg
 
 __all__ = ["ParameterEmbedding"]
 
-MOST_COLUMNS = 15
+MOST_COLUMNS = 16
 RANK = 1e-6
 FLAT = 1e-3
 
@@ -40,8 +40,8 @@ class ParameterEmbedding:
 
     Parameters
     ----------
-    n_basis : int, default=5
-        Basis functions per numeric cause; fewer where a cause has fewer different values, or where there are more than three causes.
+    n_basis : int, default=8
+        Basis functions per numeric cause; fewer where a cause has fewer different values, and with several causes at most 16 in all.
 
     Examples
     --------
@@ -50,7 +50,7 @@ class ParameterEmbedding:
     1
     """
 
-    n_basis: int = 5
+    n_basis: int = 8
 
     def __post_init__(self) -> None:
         check_count("n_basis", self.n_basis)

@@ -1,15 +1,15 @@
 r"""Parameters that differ between the cells of a context, estimated together.
 
 A single cell has few rows, so its own estimate is noisy, the noisier the less its rows say. All cells together say how much a
-parameter varies at all. So each parameter is a random effect: over cells its deviations from the pooled value are normal with
-covariance :math:`\tau_j R`, where R says how alike cells are (the identity for domains, a smooth kernel for stretches of time), and
-its best prediction (BLUP) shrinks what is noise and keeps what is signal. The variances :math:`\tau_j` are found by EM, the width
-of R by the likelihood.
+parameter varies at all, and which vary together. So the parameters are random effects: over cells their deviations from the pooled
+values are normal with covariance :math:`T \otimes R`, where R says how alike cells are (the identity for domains, a smooth kernel for
+stretches of time), and their best prediction (BLUP) shrinks what is noise and keeps what is signal. T is found by EM, the width of R by
+the likelihood.
 
 For a regression in cell k with the moments :math:`G_k = D_k' D_k`, :math:`h_k = D_k' e_k` of design and pooled residuals and
 residual variance :math:`\sigma_k^2`, the deviations u of all coefficients have the posterior precision
-:math:`\operatorname{blkdiag}(G_k / \sigma_k^2) + \operatorname{diag}(\tau)^{-1} \otimes R^{-1}` and the mean that solves it for
-:math:`h_k / \sigma_k^2`. EM then sets :math:`\tau_j = (u_j' R^{-1} u_j + \operatorname{tr} R^{-1} C_{jj}) / K`.
+:math:`\operatorname{blkdiag}(G_k / \sigma_k^2) + T^{-1} \otimes R^{-1}` and the mean that solves it for
+:math:`h_k / \sigma_k^2`. EM then sets :math:`T_{ij} = (u_i' R^{-1} u_j + \operatorname{tr} R^{-1} C_{ij}) / K`.
 
 References
 ----------
@@ -146,7 +146,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class Posterior:
-    """Means (K, p) and covariances within cells (K, p, p) of the deviations, their size (p,) in the metric of R, and the log evidence."""
+    """Means (K, p) and covariances within cells (K, p, p) of the deviations, their products (p, p) in the metric of R, and the log evidence."""
 
     means: Floats
     within: Floats
@@ -156,10 +156,10 @@ class Posterior:
 
 @dataclass(frozen=True)
 class Fit:
-    """A regression with random effects: its posterior, the variances of effects, and the scale of residuals in each cell."""
+    """A regression with random effects: its posterior, the covariance T of effects, and the residual variance of each cell."""
 
     posterior: Posterior
-    variances: Floats
+    covariance: Floats
     noise: Floats
     scale: Effects
 
@@ -180,8 +180,9 @@ def effects_of_regression(moments: Moments, kernels: Sequence[Floats], *, with_s
     kernel = max(range(len(fits)), key=lambda k: fits[k].posterior.evidence)
     fit = fits[kernel]
     residual = np.exp(0.5 * np.log(fit.noise).mean())
-    units = np.full(len(fit.variances), residual)
-    coefficients = Effects(fit.posterior.means, fit.variances, units, kernel)
+    variances = np.diag(fit.covariance).copy()
+    units = np.full(len(variances), residual)
+    coefficients = Effects(fit.posterior.means, variances, units, kernel)
     return Effects.beside([coefficients, fit.scale]) if with_scale else coefficients
 
 
@@ -191,14 +192,13 @@ def _fit(moments: Moments, gram: Floats, kernels: Sequence[Floats]) -> Fit:
     pooled = float(moments.squares.sum() / moments.counts.sum())
     start = Effects(np.zeros((number, 1)), np.zeros(1))
     nothing = Posterior(
-        np.zeros((number, columns)), np.zeros((number, columns, columns)), np.zeros(columns), 0.0
+        np.zeros((number, columns)), np.zeros((number, columns, columns)), np.zeros((columns, columns)), 0.0
     )
-    fit = Fit(nothing, np.full(columns, 0.1 * pooled), np.full(number, pooled), start)
+    fit = Fit(nothing, 0.1 * pooled * np.eye(columns), np.full(number, pooled), start)
     for step in range(STEPS):
         posterior = _posterior(moments, gram, fit)
-        fit = replace(
-            fit, posterior=posterior, variances=np.maximum(posterior.power / number, LEAST * pooled)
-        )
+        covariance = posterior.power / number + LEAST * pooled * np.eye(columns)
+        fit = replace(fit, posterior=posterior, covariance=covariance)
         if step % SCALE_STEPS == 0:
             fit = _with_scales(moments, fit, kernels)
     return fit
@@ -212,12 +212,12 @@ def _posterior(moments: Moments, gram: Floats, fit: Fit) -> Posterior:
 
 def _unrelated(moments: Moments, fit: Fit) -> Posterior:
     """R = I: every cell on its own, given the variances."""
-    precision = moments.gram / fit.noise[:, None, None] + np.diag(1 / fit.variances)
+    precision = moments.gram / fit.noise[:, None, None] + np.linalg.inv(fit.covariance)
     within = np.linalg.inv(precision)
     target = moments.cross / fit.noise[:, None]
     means = np.einsum("kij,kj->ki", within, target)
-    power = (means**2).sum(axis=0) + np.einsum("kii->i", within)
-    volume = np.linalg.slogdet(within)[1].sum() - len(means) * np.log(fit.variances).sum()
+    power = means.T @ means + within.sum(axis=0)
+    volume = np.linalg.slogdet(within)[1].sum() - len(means) * np.linalg.slogdet(fit.covariance)[1]
     evidence = _evidence(moments, fit, float(np.sum(target * means)), float(volume))
     return Posterior(means, np.asarray(within), np.asarray(power), evidence)
 
@@ -225,19 +225,16 @@ def _unrelated(moments: Moments, fit: Fit) -> Posterior:
 def _related(moments: Moments, gram: Floats, fit: Fit) -> Posterior:
     """All cells at once: unknowns are ordered by parameter, then cell."""
     number, columns = moments.cross.shape
-    inverse = np.linalg.inv(gram)
-    precision = np.zeros((columns, number, columns, number))
-    cells = np.arange(number)
-    precision[:, cells, :, cells] = moments.gram / fit.noise[:, None, None]
-    for j in range(columns):
-        precision[j, :, j, :] += inverse / fit.variances[j]
+    inverse, cells = np.linalg.inv(gram), np.arange(number)
+    precision = np.einsum("ij,kl->ikjl", np.linalg.inv(fit.covariance), inverse)
+    precision[:, cells, :, cells] += moments.gram / fit.noise[:, None, None]
     factor = linalg.cho_factor(precision.reshape(number * columns, -1), lower=True)
     target = (moments.cross / fit.noise[:, None]).T.ravel()
     means = linalg.cho_solve(factor, target)
     covariance = linalg.cho_solve(factor, np.eye(len(target))).reshape(precision.shape)
     paths = means.reshape(columns, number)
-    power = np.einsum("jk,kl,jl->j", paths, inverse, paths) + np.einsum("kl,jkjl->j", inverse, covariance)
-    volume = -2 * np.log(np.diag(factor[0])).sum() - number * np.log(fit.variances).sum()
+    power = paths @ inverse @ paths.T + np.einsum("kl,ikjl->ij", inverse, covariance)
+    volume = -2 * np.log(np.diag(factor[0])).sum() - number * np.linalg.slogdet(fit.covariance)[1]
     volume -= columns * np.linalg.slogdet(gram)[1]
     evidence = _evidence(moments, fit, float(target @ means), volume)
     return Posterior(paths.T, covariance[:, cells, :, cells], power, evidence)

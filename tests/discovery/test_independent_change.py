@@ -75,8 +75,8 @@ class TestRandomEffects:
 
     def fit(self, cells, columns, seed=1):
         rng = np.random.default_rng(seed)
-        variances, noise = rng.uniform(0.1, 2, columns), rng.uniform(0.5, 2, cells)
-        return Fit(None, variances, noise, None)
+        root, noise = rng.normal(size=(columns, columns)), rng.uniform(0.5, 2, cells)
+        return Fit(None, root @ root.T + 0.1 * np.eye(columns), noise, None)
 
     def test_posterior_is_that_of_the_whole_normal_model(self):
         """Mean, covariances and evidence equal those of the joint normal law of all rows and all deviations."""
@@ -84,7 +84,7 @@ class TestRandomEffects:
         fit = self.fit(6, 3)
         places = np.linspace(0, 1, 6)
         gram = np.exp(-((places[:, None] - places) ** 2) / 0.1) + 1e-3 * np.eye(6)
-        prior = np.kron(np.diag(fit.variances), gram)
+        prior = np.kron(fit.covariance, gram)
         rows = np.zeros((len(e), 18))
         for j in range(3):
             rows[np.arange(len(e)), j * 6 + of_row] = design[:, j]
@@ -102,7 +102,7 @@ class TestRandomEffects:
             stats.multivariate_normal(np.zeros(len(e)), rows @ p @ rows.T + np.diag(f.noise[of_row])).logpdf(
                 e
             )
-            for f, p in ((fit, prior), (other, np.kron(np.diag(other.variances), gram)))
+            for f, p in ((fit, prior), (other, np.kron(other.covariance, gram)))
         ]
         ours = [found.evidence, _related(moments, gram, other).evidence]
         assert ours[0] - ours[1] == pytest.approx(whole[0] - whole[1], rel=1e-8)
@@ -332,8 +332,8 @@ class TestDecisions:
     def test_abstains_with_three_domains_and_says_why(self):
         model = CDNOD(n_components=0).fit(frame_of(0, 3), context="site")
         assert model.graph_.undirected_neighbors("X") == ("Y",)
-        assert "3 domains, fewer than 5" in model.hypotheses_[0].decision
-        assert "3 domains, fewer than 5" in model.orientation_["X", "Y"].note
+        assert "3 domains, fewer than 8" in model.hypotheses_[0].decision
+        assert "3 domains, fewer than 8" in model.orientation_["X", "Y"].note
 
     def test_two_domains_can_be_forced_and_are_undecided(self):
         scorer = IndependentChange(min_contexts=2)
