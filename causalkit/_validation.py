@@ -39,6 +39,8 @@ class Table:
         Names of the columns whose type was not declared.
     levels : mapping of str to tuple
         Levels of the categorical columns, in the order of their codes.
+    missing : numpy.ndarray of bool, shape (n, d), or None
+        Which entries are missing; they hold another value of their column. None if none is.
     """
 
     names: tuple[str, ...]
@@ -46,6 +48,7 @@ class Table:
     types: tuple[ColumnType, ...]
     inferred: frozenset[str] = frozenset()
     levels: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    missing: NDArray[np.bool_] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -73,11 +76,19 @@ class Table:
             tuple(self.types[k] for k in columns),
             self.inferred & set(names),
             {name: self.levels[name] for name in names if name in self.levels},
+            None if self.missing is None else self.missing[:, list(columns)],
         )
 
-    def take(self, rows: NDArray[np.intp]) -> Table:
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Table:
         """Return some of the rows."""
-        return replace(self, values=self.values[rows])
+        missing = None if self.missing is None else self.missing[rows]
+        return replace(self, values=self.values[rows], missing=missing)
+
+    def complete(self, columns: Sequence[int]) -> NDArray[np.bool_]:
+        """Return which rows have no missing entry in some columns, shape (n,)."""
+        if self.missing is None:
+            return np.ones(self.n_rows, dtype=bool)
+        return np.asarray(~self.missing[:, list(columns)].any(axis=1))
 
     def join(self, other: Table) -> Table:
         """Return the columns of both tables side by side."""
@@ -94,6 +105,7 @@ class Table:
             self.types + other.types,
             self.inferred | other.inferred,
             {**self.levels, **other.levels},
+            _beside(self, other),
         )
 
     def constant_columns(self) -> list[int]:
@@ -112,17 +124,34 @@ class Table:
         return np.asarray(centred / np.where(scale > 0, scale, 1.0))
 
 
+def _beside(left: Table, right: Table) -> NDArray[np.bool_] | None:
+    """Return what is missing in two tables side by side."""
+    if left.missing is None and right.missing is None:
+        return None
+    parts = [np.zeros(t.values.shape, dtype=bool) if t.missing is None else t.missing for t in (left, right)]
+    return np.hstack(parts)
+
+
 def read_table(
-    data: Any, column_types: ColumnTypes = None, *, names: Iterable[str] | None = None, what: str = "X"
+    data: Any,
+    column_types: ColumnTypes = None,
+    *,
+    names: Iterable[str] | None = None,
+    what: str = "X",
+    missing: Literal["error", "keep"] = "error",
 ) -> Table:
     """Read an array, a data frame (pandas, polars, pyarrow, ...) or a table into a table.
 
-    Raises `DataError` for missing or infinite values, text among numbers and unreadable columns.
+    Raises `DataError` for missing values (unless they are kept), infinite values, text among numbers and unreadable columns.
     """
     if isinstance(data, Table):
         return _with_types(data, column_types)
     columns = (
         _frame_columns(data) if nw.dependencies.is_into_dataframe(data) else _array_columns(data, names, what)
+    )
+    holes = [_holes(values) for _, values in columns] if missing == "keep" else []
+    columns = (
+        [_filled(*column, hole) for column, hole in zip(columns, holes, strict=True)] if holes else columns
     )
     declared = _by_name([name for name, _ in columns], column_types)
     read = [_read_column(name, values, declared.get(name)) for name, values in columns]
@@ -136,6 +165,7 @@ def read_table(
         tuple(column.kind for column in read),
         frozenset(labels),
         levels,
+        np.column_stack(holes) if np.any(holes) else None,
     )
     return _with_types(table, declared)
 
@@ -272,6 +302,30 @@ def _array_columns(data: Any, names: Iterable[str] | None, what: str) -> list[tu
     if len(labels) != array.shape[1]:
         raise ParameterError(f"{len(labels)} names were given for {array.shape[1]} columns")
     return list(zip(labels, array.T, strict=True))
+
+
+def _holes(values: Any) -> NDArray[np.bool_]:
+    """Return which entries of a column are missing."""
+    if not isinstance(values, nw.Series) and values.dtype.kind in "fiub":
+        return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
+    entries = values.to_list() if isinstance(values, nw.Series) else values.tolist()
+    return np.array([_is_missing(value) for value in entries], dtype=bool)
+
+
+def _filled(name: str, values: Any, holes: NDArray[np.bool_]) -> tuple[str, Any]:
+    """Put another value of the column where one is missing; what is there is never looked at."""
+    if not holes.any():
+        return name, values
+    if holes.all():
+        raise DataError(f"column {name!r} holds no value at all; drop it")
+    entries = values.to_list() if isinstance(values, nw.Series) else values.tolist()
+    other = entries[int(np.argmin(holes))]
+    filled = [other if hole else value for hole, value in zip(holes, entries, strict=True)]
+    if isinstance(values, nw.Series) and values.dtype in (nw.Categorical, nw.Enum):
+        filled = [str(value) for value in filled]
+    array = np.empty(len(filled), dtype=object)
+    array[:] = filled
+    return name, array
 
 
 # -- columns -------------------------------------------------------------------------------------------------------------------

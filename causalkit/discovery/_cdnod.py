@@ -16,6 +16,7 @@ heterogeneous/nonstationary data", JMLR 21(89), 2020.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import warnings
 from collections.abc import Iterable
@@ -32,7 +33,7 @@ from causalkit.discovery._independent_change import ChangeScorer, IndependentCha
 from causalkit.discovery._mechanism_parameters import ParameterEmbedding
 from causalkit.discovery._orientation import Orienter
 from causalkit.discovery._plot import plot_forces
-from causalkit.discovery._search import ConstraintSearch
+from causalkit.discovery._search import ConstraintSearch, Missing
 from causalkit.discovery._sinks import ChangeHypothesis, SinkSearch
 from causalkit.discovery._skeleton import Stop
 from causalkit.discovery._stability import Resampling
@@ -72,6 +73,9 @@ class CDNOD(ConstraintSearch):
     column_types : mapping or sequence, optional
         Types of columns; see `causalkit.independence.KCI`. **Numbered domains must be declared** ``"categorical"``: their labels
         are no numbers.
+    missing : {"error", "testwise"}, default="error"
+        What to do with missing values: refuse them, or use for each test the rows that are complete in its columns; see
+        `causalkit.independence.TestwiseDeletion`. ``tests_`` says how many they were.
     stop : {"exhaustive", "first"}, default="exhaustive"
         Do all tests of a level, so that colliders are voted on by all separating sets; or stop testing a pair at its first separating
         set, most dependent sets first: fewer tests, and one vote.
@@ -165,6 +169,7 @@ class CDNOD(ConstraintSearch):
         n_components: int = 3,
         n_resamples: int = 0,
         column_types: ColumnTypes = None,
+        missing: Missing = "error",
         stop: Stop = "exhaustive",
         device: str | None = None,
         n_jobs: int | None = None,
@@ -180,6 +185,7 @@ class CDNOD(ConstraintSearch):
         self.n_components = n_components
         self.n_resamples = n_resamples
         self.column_types = column_types
+        self.missing = missing
         self.stop = stop
         self.device = device
         self.n_jobs = n_jobs
@@ -193,7 +199,7 @@ class CDNOD(ConstraintSearch):
         Parameters
         ----------
         X : array_like of shape (n, d) or data frame
-            One row per observation; without missing values.
+            One row per observation; missing values (NaN, None, null) only with ``missing="testwise"``.
         y : ignored
             Present for scikit-learn's interface.
         context : str, list of str, array_like of shape (n,) or (n, k), or data frame, optional
@@ -217,7 +223,7 @@ class CDNOD(ConstraintSearch):
             warnings.warn(text, CausalKitWarning, stacklevel=2)
         test = self._check_parameters()
         scorer = self._check_scorer()
-        variables, contexts = split_context(X, context, self.column_types)
+        variables, contexts = split_context(X, context, self.column_types, self._missing())
         self._remember_features(X)
         table = variables.join(contexts)
         self._check_rows(table)
@@ -331,6 +337,14 @@ class CDNOD(ConstraintSearch):
         self.driving_force_spectra_: dict[str, Floats] = {
             name: force.eigenvalues for name, force in forces.items()
         }
+
+
+def _force_of_rows(force: DrivingForce, points: ContextPoints) -> DrivingForce:
+    """Give a driving force that was estimated on some of the rows to all of them."""
+    if points.source is None or len(force.components) == len(points.rows):
+        return force
+    known = force.cells.points.convert(points.source)
+    return dataclasses.replace(force, bands=None, components=force.cells.spread(force.coordinates, known))
 
 
 def _original_values(table: Table, k: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
@@ -55,13 +55,24 @@ class ContextPoints:
         values, rows = np.unique(columns, axis=0, return_inverse=True)
         return cls(values, rows.ravel(), table.types, table)
 
+    def take(self, rows: NDArray[np.bool_]) -> ContextPoints:
+        """Return the contexts of some rows, in units of their own."""
+        if rows.all() or self.source is None:
+            return self
+        return ContextPoints.of(self.source.take(rows))
+
     def read(self, context: Any) -> ContextPoints:
         """Read other contexts in the units of these: labels by their names, numbers with the same mean and scale."""
         source = self.source
         if source is None:
             raise DataError("these contexts were given without their source, so that others cannot be read")
-        given = read_context(context, list(source.types))
-        columns = []
+        return self.convert(read_context(context, list(source.types)))
+
+    def convert(self, given: Table) -> ContextPoints:
+        """Turn a table of contexts of the same types into the units of these."""
+        source, columns = self.source, []
+        if source is None:
+            raise DataError("these contexts were given without their source, so that others cannot be read")
         for k, (name, kind) in enumerate(zip(source.names, source.types, strict=True)):
             column = given.values[:, k]
             if kind == "categorical":
@@ -117,18 +128,22 @@ def _codes(levels: tuple[Any, ...], codes: Floats, known: tuple[Any, ...], name:
     return np.asarray(np.array([known.index(level) for level in levels], dtype=np.float64)[codes.astype(int)])
 
 
-def split_context(data: Any, context: Any, column_types: ColumnTypes) -> tuple[Table, Table]:
+def split_context(
+    data: Any, context: Any, column_types: ColumnTypes, missing: Literal["error", "keep"] = "error"
+) -> tuple[Table, Table]:
     """Read data and context into two tables.
 
-    `context` is None (the row number is time), the name or names of columns of the data, or an array or frame of its own.
+    `context` is None (the row number is time), the name or names of columns of the data, or an array or frame of its own. Contexts must
+    be there for every row.
     """
     if context is None:
-        table = read_table(data, column_types)
+        table = read_table(data, column_types, missing=missing)
         time = np.arange(table.n_rows, dtype=np.float64)[:, None]
         return table, Table((_free_name("time", table),), time, ("time",))
     names = context_names(context, n_rows=len(data) if hasattr(data, "__len__") else 0)
     if names is not None:
-        table = read_table(data, column_types)
+        table = read_table(data, column_types, missing=missing)
+        _refuse_holes(table, names)
         inside = [table.index(name) for name in names]
         outside = [k for k in range(table.n_columns) if k not in inside]
         if not outside:
@@ -136,11 +151,20 @@ def split_context(data: Any, context: Any, column_types: ColumnTypes) -> tuple[T
         return table.select(outside), as_context(table.select(inside))
     check_same_index(data, context)
     if not isinstance(column_types, Mapping):
-        return read_table(data, column_types), as_context(read_context(context))
+        return read_table(data, column_types, missing=missing), as_context(read_context(context))
     labels = _labels(context)
     inner = {name: kind for name, kind in column_types.items() if name in labels}
     outer = {name: kind for name, kind in column_types.items() if name not in labels}
-    return read_table(data, outer), as_context(read_context(context, inner))
+    return read_table(data, outer, missing=missing), as_context(read_context(context, inner))
+
+
+def _refuse_holes(table: Table, names: list[str]) -> None:
+    for name in names:
+        rows = ~table.complete([table.index(name)])
+        if rows.any():
+            raise DataError(
+                f"context {name!r} is missing in {rows.sum()} rows; every row needs its context: drop these rows, or give them a label of their own"
+            )
 
 
 def context_names(context: Any, n_rows: int) -> list[str] | None:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from causalkit._validation import ColumnTypes, read_table
 from causalkit.discovery._orientation import Orienter
-from causalkit.discovery._search import ConstraintSearch
+from causalkit.discovery._search import ConstraintSearch, Missing
 from causalkit.discovery._skeleton import Stop
 from causalkit.discovery._stability import Resampling
 from causalkit.graph import BackgroundKnowledge, GraphKind
@@ -32,6 +32,9 @@ class PC(ConstraintSearch):
         Required and forbidden arrows and tiers; honoured in the skeleton, the colliders and the closure.
     column_types : mapping or sequence, optional
         Types of columns; see `causalkit.independence.KCI`.
+    missing : {"error", "testwise"}, default="error"
+        What to do with missing values: refuse them, or use for each test the rows that are complete in its columns; see
+        `causalkit.independence.TestwiseDeletion`. ``tests_`` says how many they were.
     stop : {"exhaustive", "first"}, default="exhaustive"
         Do all tests of a level, so that colliders are voted on by all separating sets; or stop testing a pair at its first separating
         set, most dependent sets first: fewer tests, and one vote.
@@ -95,6 +98,7 @@ class PC(ConstraintSearch):
         max_cond_size: int | None = None,
         knowledge: BackgroundKnowledge | None = None,
         column_types: ColumnTypes = None,
+        missing: Missing = "error",
         stop: Stop = "exhaustive",
         device: str | None = None,
         n_jobs: int | None = None,
@@ -107,6 +111,7 @@ class PC(ConstraintSearch):
         self.max_cond_size = max_cond_size
         self.knowledge = knowledge
         self.column_types = column_types
+        self.missing = missing
         self.stop = stop
         self.device = device
         self.n_jobs = n_jobs
@@ -120,7 +125,7 @@ class PC(ConstraintSearch):
         Parameters
         ----------
         X : array_like of shape (n, d) or data frame
-            One row per observation; without missing values.
+            One row per observation; missing values (NaN, None, null) only with ``missing="testwise"``.
         y : ignored
             Present for scikit-learn's interface.
 
@@ -137,7 +142,7 @@ class PC(ConstraintSearch):
             If a parameter is not allowed.
         """
         test = self._check_parameters()
-        table = read_table(X, self.column_types)
+        table = read_table(X, self.column_types, missing=self._missing())
         self._remember_features(X)
         self._check_rows(table)
         knowledge = self._check_knowledge(table)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -31,11 +31,13 @@ from causalkit.exceptions import (
     ParameterError,
 )
 from causalkit.graph import BackgroundKnowledge, CausalGraph, GraphKind, Mark
-from causalkit.independence import CITest, get_test
+from causalkit.independence import CITest, TestwiseDeletion, get_test
 from causalkit.independence._base import MIN_ROWS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+Missing: TypeAlias = Literal["error", "testwise"]
 
 COPY = 1e-9
 logger = logging.getLogger("causalkit.discovery")
@@ -81,6 +83,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
     max_cond_size: int | None
     knowledge: BackgroundKnowledge | None
     column_types: ColumnTypes
+    missing: Missing
     stop: Stop
     device: str | None
     n_jobs: int | None
@@ -90,6 +93,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
 
     def _check_parameters(self) -> CITest:
         check_choice("stop", self.stop, ("exhaustive", "first"))
+        check_choice("missing", self.missing, ("error", "testwise"))
         check_between("alpha", self.alpha, 0, 1)
         if self.max_cond_size is not None:
             check_count("max_cond_size", self.max_cond_size, least=0)
@@ -98,6 +102,9 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
                 f"knowledge must be a BackgroundKnowledge or None; got {type(self.knowledge).__name__}"
             )
         return self._on_device(get_test(self.ci_test))
+
+    def _missing(self) -> Literal["error", "keep"]:
+        return "keep" if self.missing == "testwise" else "error"
 
     def _on_device(self, test: CITest) -> CITest:
         if self.device is None:
@@ -148,6 +155,8 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
 
     def _find_skeleton(self, test: CITest, table: Table, knowledge: BackgroundKnowledge) -> Skeleton:
         progress = ProgressBar(bool(self.verbose))
+        if table.missing is not None:
+            test = TestwiseDeletion(test)
         saved = None if self.checkpoint is None else Checkpoint(self.checkpoint, table, repr(test))
         try:
             runner = Runner(test.fit(table), table.names, self.n_jobs, progress, saved)
@@ -175,7 +184,9 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
         undirected = np.where(skeleton.adjacent, Mark.TAIL, Mark.NONE)
         self.skeleton_ = CausalGraph(GraphKind.UG, names, undirected)
         self.sepsets_ = SeparatingSets(names, skeleton.separations)
-        self.tests_ = TestTable(names, tuple(skeleton.blocks))
+        self.tests_ = TestTable(
+            names, tuple(skeleton.blocks), table.n_rows if table.missing is None else table.missing
+        )
         self.n_tests_ = skeleton.n_tests
         self.orientation_: dict[tuple[str, str], Receipt] = {
             (names[a], names[b]): receipt

@@ -152,10 +152,17 @@ class SinkSearch:
         if key not in self.hypotheses:
             names: Sequence[str] = self.orienter.names
             named = tuple(names[k] for k in causes)
-            score = self.scorer.score(self.table, names[v], named, self.points) if named else UNSCORED
+            score = self._scored(v, causes) if named else UNSCORED
             text = "" if np.isfinite(score.p_value) else "a mechanism does not change measurably"
             self.hypotheses[key] = ChangeHypothesis(names[v], named, score.statistic, score.p_value, text)
         return self._judged(key)
+
+    def _scored(self, v: int, causes: tuple[int, ...]) -> ChangeScore:
+        """Ask the scorer, on the rows that are complete."""
+        names = self.orienter.names
+        rows = self.table.complete([v, *causes])
+        table = self.table if rows.all() else replace(self.table.take(rows), missing=None)
+        return self.scorer.score(table, names[v], [names[k] for k in causes], self.points.take(rows))
 
     def _judged(self, key: tuple[int, tuple[int, ...]]) -> ChangeHypothesis:
         """Say what the p-value means at the level of this search, once that is known."""

@@ -24,6 +24,7 @@ class TestRecord(NamedTuple):
     p_value: float
     log_p_value: float
     independent: bool
+    n: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,8 @@ class TestTable:
         Names of the variables.
     blocks : tuple of TestBlock
         The tests, by size of conditioning set.
+    rows : int or numpy.ndarray of bool, shape (n, d)
+        Number of rows, or which entries are missing: a test used the rows that are complete in its columns.
 
     Examples
     --------
@@ -80,6 +83,7 @@ class TestTable:
 
     names: tuple[str, ...]
     blocks: tuple[TestBlock, ...]
+    rows: int | NDArray[np.bool_] = 0
 
     def __len__(self) -> int:
         return sum(len(block.i) for block in self.blocks)
@@ -90,7 +94,14 @@ class TestTable:
             numbers = (r.statistic.tolist(), r.p_value.tolist(), r.log_p_value.tolist())
             names = [self._named(block.i), self._named(block.j)]
             sets = (tuple(self.names[k] for k in row) for row in block.given.tolist())
-            yield from map(TestRecord, *names, sets, *numbers, block.independent.tolist())
+            yield from map(TestRecord, *names, sets, *numbers, block.independent.tolist(), self._used(block))
+
+    def _used(self, block: TestBlock) -> list[int]:
+        """Return the number of rows that each test of a block used."""
+        if isinstance(self.rows, int):
+            return [self.rows] * len(block.i)
+        columns = np.column_stack([block.i, block.j, block.given])
+        return [int(np.sum(~self.rows[:, k].any(axis=1))) for k in columns]
 
     def _named(self, positions: NDArray[np.intp]) -> list[str]:
         return [self.names[k] for k in positions.tolist()]
@@ -116,7 +127,7 @@ class TestTable:
         pair = sorted(self.names.index(name) if name in self.names else -1 for name in (x, y))
         ends = [np.sort(np.column_stack([block.i, block.j]), axis=1) for block in self.blocks]
         chosen = (b.select((e == pair).all(axis=1)) for b, e in zip(self.blocks, ends, strict=True))
-        return TestTable(self.names, tuple(chosen))
+        return TestTable(self.names, tuple(chosen), self.rows)
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the table as columns.

@@ -27,6 +27,7 @@ from causalkit.independence._oracle import DSeparation
 from causalkit.independence._random_features import RCIT, RCoT
 from causalkit.independence._regression import FixedRidge, GaussianProcess, LeaveOneOut, LowRank, Regression
 from causalkit.independence._result import ResultColumns, TestResult
+from causalkit.independence._testwise import TestwiseDeletion
 
 __all__ = [
     "GCM",
@@ -55,6 +56,7 @@ __all__ = [
     "ResultColumns",
     "Spectral",
     "TestResult",
+    "TestwiseDeletion",
     "center_gram",
     "chi_square_test",
     "fisher_z_test",

@@ -60,7 +60,16 @@ def test_graph_changes_and_receipts(model):
 def test_every_test_is_on_record(model):
     table = model.tests_.to_pandas()
     assert len(table) == model.n_tests_ == len(model.tests_)
-    assert list(table.columns) == ["x", "y", "given", "statistic", "p_value", "log_p_value", "independent"]
+    assert list(table.columns) == [
+        "x",
+        "y",
+        "given",
+        "statistic",
+        "p_value",
+        "log_p_value",
+        "independent",
+        "n",
+    ]
     for (x, y), sets in model.sepsets_.items():
         found = {r.given for r in model.tests_.of(x, y) if r.independent}
         assert set(sets) == found
