@@ -9,8 +9,10 @@ rows without; a method that passes the time limit or fails has no scores there, 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
+import os
 import resource
 import signal
 import time
@@ -47,6 +49,7 @@ class Found:
     arrows: np.ndarray
     changing: np.ndarray | None = None
     confidence: dict = field(default_factory=dict)
+    reasons: dict = field(default_factory=dict)
 
 
 # -- methods -----------------------------------------------------------------------------------------------------------------------
@@ -67,7 +70,12 @@ def from_graph(graph, p):
         if e.is_directed and {e.u, e.v} <= set(names) and "confidence" in e.data
     }
     changing = arrows[p:, :p].any(axis=0) if len(marks) > p else None
-    return Found(marks[:p, :p] > 0, arrows[:p, :p], changing, confidence)
+    reasons = {
+        (names.index(e.u), names.index(e.v)): (e.data.get("rule"), e.data.get("p_value"))
+        for e in graph.edges
+        if e.is_directed and {e.u, e.v} <= set(names)
+    }
+    return Found(marks[:p, :p] > 0, arrows[:p, :p], changing, confidence, reasons)
 
 
 def causalkit(d, **parameters):
@@ -76,8 +84,10 @@ def causalkit(d, **parameters):
     if d.world.labels:
         types.update(dict.fromkeys(names_of(d.world.variables)[1::2], "ordinal"))
     frame = pd.DataFrame(d.data, columns=names_of(d.world.variables)).assign(context=d.context)
+    types_of = {"column_types": types, "missing": "error" if d.world.missing == "none" else "testwise"}
     return from_graph(
-        CDNOD(column_types=types, **parameters).fit(frame, context="context").graph_, d.world.variables
+        CDNOD(**types_of, n_components=0, **parameters).fit(frame, context="context").graph_,
+        d.world.variables,
     )
 
 
@@ -203,7 +213,8 @@ def scores(d, found):
         row["context_false"] = int((hits & ~d.changing).sum())
         row["context_missed"] = int((~hits & d.changing).sum())
     pairs = [[round(float(c), 4), bool(d.arrows[edge])] for edge, c in sorted(found.confidence.items())]
-    return {**row, "confidence": json.dumps(pairs)}
+    reasons = [[*why, bool(d.arrows[edge])] for edge, why in sorted(found.reasons.items())]
+    return {**row, "confidence": json.dumps(pairs), "reasons": json.dumps(reasons)}
 
 
 # -- running -----------------------------------------------------------------------------------------------------------------------
@@ -221,7 +232,12 @@ def one_repetition(task):
     signal.signal(signal.SIGALRM, _too_late)
     signal.alarm(LIMIT)
     try:
-        with threadpool_limits(1), warnings.catch_warnings():
+        with (
+            threadpool_limits(1),
+            warnings.catch_warnings(),
+            Path(os.devnull).open("w") as nowhere,
+            contextlib.redirect_stderr(nowhere),
+        ):
             warnings.simplefilter("ignore")
             found = METHODS[method](d)
         row["seconds"] = time.perf_counter() - start
