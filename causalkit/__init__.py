@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from causalkit._version import __version__
 
 if TYPE_CHECKING:
-    from causalkit import discovery, evaluation, exceptions, gpu, graph, independence
+    from causalkit import datasets, discovery, evaluation, exceptions, gpu, graph, independence
     from causalkit.graph import BackgroundKnowledge, CausalGraph, Edge, GraphKind, Mark
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "GraphKind",
     "Mark",
     "__version__",
+    "datasets",
     "discovery",
     "evaluation",
     "exceptions",
@@ -41,7 +42,7 @@ __all__ = [
     "independence",
 ]
 
-_SUBPACKAGES = {"discovery", "evaluation", "exceptions", "gpu", "graph", "independence"}
+_SUBPACKAGES = {"datasets", "discovery", "evaluation", "exceptions", "gpu", "graph", "independence"}
 _FROM_GRAPH = {"BackgroundKnowledge", "CausalGraph", "Edge", "GraphKind", "Mark"}
 
 
