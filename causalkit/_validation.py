@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import narwhals as nw
 import numpy as np
@@ -18,9 +18,41 @@ from numpy.typing import NDArray
 
 from causalkit.exceptions import DataError, DataTypeError, ParameterError
 
-ColumnType: TypeAlias = Literal["continuous", "categorical", "ordinal", "time"]
-ColumnTypes: TypeAlias = Mapping[str, ColumnType] | Sequence[ColumnType] | None
+ColumnType: TypeAlias = Literal["continuous", "categorical", "ordinal", "time", "cyclic"]
 Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cyclic:
+    """The type of a column whose values come back: hours, months, angles.
+
+    Parameters
+    ----------
+    period : float
+        After how much a value is the same again, in the units of the column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from causalkit.independence import Cyclic, kci_test
+    >>> rng = np.random.default_rng(0)
+    >>> hour = rng.uniform(0, 24, size=200)
+    >>> load = np.cos(2 * np.pi * hour / 24) + 0.5 * rng.normal(size=200)
+    >>> kci_test(load, rng.normal(size=200), hour, z_types=[Cyclic(24)]).p_value > 0.01
+    True
+    """
+
+    period: float
+
+    def __post_init__(self) -> None:
+        check_between("period", self.period, 0, np.inf)
+
+
+Declared: TypeAlias = Literal["continuous", "categorical", "ordinal", "time"] | Cyclic
+ColumnTypes: TypeAlias = Mapping[str, Declared] | Sequence[Declared] | None
+
+
+PLAIN_TYPES = ("continuous", "categorical", "ordinal", "time")
 
 
 @dataclass(frozen=True)
@@ -32,15 +64,17 @@ class Table:
     names : tuple of str
         Names of the d columns.
     values : numpy.ndarray, shape (n, d)
-        Finite numbers; categorical columns hold codes 0, 1, ... of their sorted levels.
+        Finite numbers; categorical columns hold codes 0, 1, ... of their sorted levels, cyclic ones phases from 0 to 1.
     types : tuple of str
-        ``"continuous"``, ``"categorical"``, ``"ordinal"`` or ``"time"`` for each column.
+        ``"continuous"``, ``"categorical"``, ``"ordinal"``, ``"time"`` or ``"cyclic"`` for each column.
     inferred : frozenset of str
         Names of the columns whose type was not declared.
     levels : mapping of str to tuple
         Levels of the categorical columns, in the order of their codes.
     missing : numpy.ndarray of bool, shape (n, d), or None
         Which entries are missing; they hold another value of their column. None if none is.
+    periods : mapping of str to float
+        Periods of the cyclic columns.
     """
 
     names: tuple[str, ...]
@@ -49,6 +83,7 @@ class Table:
     inferred: frozenset[str] = frozenset()
     levels: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     missing: NDArray[np.bool_] | None = None
+    periods: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:
@@ -77,6 +112,7 @@ class Table:
             self.inferred & set(names),
             {name: self.levels[name] for name in names if name in self.levels},
             None if self.missing is None else self.missing[:, list(columns)],
+            {name: self.periods[name] for name in names if name in self.periods},
         )
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Table:
@@ -106,7 +142,15 @@ class Table:
             self.inferred | other.inferred,
             {**self.levels, **other.levels},
             _beside(self, other),
+            {**self.periods, **other.periods},
         )
+
+    def declared(self) -> list[Declared]:
+        """Return the types of the columns as they would be declared."""
+        return [
+            Cyclic(self.periods[name]) if kind == "cyclic" else kind
+            for name, kind in zip(self.names, self.types, strict=True)
+        ]
 
     def constant_columns(self) -> list[int]:
         """Return the positions of the columns that never vary."""
@@ -208,15 +252,15 @@ def replace_names(table: Table, names: Sequence[str]) -> Table:
     """Return the same columns under other names."""
     new = dict(zip(table.names, names, strict=True))
     inferred = frozenset(new[name] for name in table.inferred)
-    return replace(
-        table, names=tuple(names), inferred=inferred, levels={new[k]: v for k, v in table.levels.items()}
-    )
+    levels = {new[name]: found for name, found in table.levels.items()}
+    periods = {new[name]: period for name, period in table.periods.items()}
+    return replace(table, names=tuple(names), inferred=inferred, levels=levels, periods=periods)
 
 
 # -- types -------------------------------------------------------------------------------------------------------------------
 
 
-def _by_name(names: Sequence[str], column_types: ColumnTypes) -> Mapping[str, ColumnType]:
+def _by_name(names: Sequence[str], column_types: ColumnTypes) -> Mapping[str, Declared]:
     """Return declared types by name, checked."""
     if column_types is None:
         return {}
@@ -231,28 +275,41 @@ def _by_name(names: Sequence[str], column_types: ColumnTypes) -> Mapping[str, Co
             raise DataError(
                 f"column_types mentions {name!r}; there is no column {name!r}; the columns are {_some(names)}"
             )
-        if kind not in get_args(ColumnType):
-            allowed = ", ".join(get_args(ColumnType))
-            raise ParameterError(f"column_types[{name!r}] is {kind!r}; allowed are {allowed}")
+        if not isinstance(kind, Cyclic) and kind not in PLAIN_TYPES:
+            allowed = ", ".join(PLAIN_TYPES)
+            raise ParameterError(
+                f"column_types[{name!r}] is {kind!r}; allowed are {allowed} and Cyclic(period)"
+            )
     return column_types
 
 
 def _with_types(table: Table, column_types: ColumnTypes) -> Table:
     """Apply declared types; a column declared categorical gets codes."""
     declared = _by_name(table.names, column_types)
-    values, levels = table.values.copy(), dict(table.levels)
+    values, levels, periods = table.values.copy(), dict(table.levels), dict(table.periods)
     for name, kind in declared.items():
         k = table.index(name)
+        if table.types[k] == "cyclic":
+            continue
         if kind == "categorical" and table.types[k] != "categorical":
             found, codes = np.unique(values[:, k], return_inverse=True)
             values[:, k], levels[name] = codes, tuple(found.tolist())
         elif kind != "categorical" and table.types[k] == "categorical":
             values[:, k] = _numbers_from_levels(name, kind, values[:, k], levels.pop(name))
-    types = tuple(declared.get(name, kind) for name, kind in zip(table.names, table.types, strict=True))
-    return replace(table, values=values, types=types, inferred=table.inferred - set(declared), levels=levels)
+        if isinstance(kind, Cyclic):
+            values[:, k], periods[name] = values[:, k] / kind.period % 1.0, kind.period
+    types = tuple(
+        _stored(declared.get(name, kind)) for name, kind in zip(table.names, table.types, strict=True)
+    )
+    inferred = table.inferred - set(declared)
+    return replace(table, values=values, types=types, inferred=inferred, levels=levels, periods=periods)
 
 
-def _numbers_from_levels(name: str, kind: str, codes: Floats, levels: tuple[Any, ...]) -> Floats:
+def _stored(kind: Declared | ColumnType) -> ColumnType:
+    return "cyclic" if isinstance(kind, Cyclic) else kind
+
+
+def _numbers_from_levels(name: str, kind: object, codes: Floats, levels: tuple[Any, ...]) -> Floats:
     """Turn a column of labels that is declared ordered into numbers, if its labels are numbers or booleans."""
     try:
         numbers = np.array([float(level) for level in levels])
@@ -339,7 +396,7 @@ class Column(NamedTuple):
     levels: tuple[Any, ...] | None = None
 
 
-def _read_column(name: str, values: Any, declared: ColumnType | None) -> Column:
+def _read_column(name: str, values: Any, declared: Declared | None) -> Column:
     """Read one column of a frame or an array: numbers stay, dates become seconds, labels become codes."""
     if isinstance(values, nw.Series):
         return _read_series(name, values, declared)
@@ -356,7 +413,7 @@ def _read_column(name: str, values: Any, declared: ColumnType | None) -> Column:
     return _objects(name, values.tolist(), declared)
 
 
-def _read_series(name: str, series: nw.Series[Any], declared: ColumnType | None) -> Column:
+def _read_series(name: str, series: nw.Series[Any], declared: Declared | None) -> Column:
     _refuse_missing(name, series.is_null().to_numpy())
     if series.dtype.is_numeric():
         return _numbers(name, series.to_numpy())
@@ -373,7 +430,7 @@ def _read_series(name: str, series: nw.Series[Any], declared: ColumnType | None)
     )
 
 
-def _objects(name: str, values: list[Any], declared: ColumnType | None) -> Column:
+def _objects(name: str, values: list[Any], declared: Declared | None) -> Column:
     """Read a column of Python objects if they are all of one sort."""
     _refuse_missing(name, np.array([_is_missing(value) for value in values]))
     if all(isinstance(value, bool | np.bool_) for value in values):
@@ -420,7 +477,7 @@ def _labels(values: NDArray[Any]) -> Column:
     return Column(codes.astype(np.float64), "categorical", tuple(levels.tolist()))
 
 
-def _text(name: str, values: NDArray[Any], declared: ColumnType | None) -> Column:
+def _text(name: str, values: NDArray[Any], declared: Declared | None) -> Column:
     """Read text as labels, unless it looks like numbers with a slip among them."""
     column = _labels(values)
     texts = [label for label in column.levels or () if not _is_number(label)]

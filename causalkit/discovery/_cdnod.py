@@ -350,7 +350,7 @@ def _force_of_rows(force: DrivingForce, points: ContextPoints) -> DrivingForce:
 def _original_values(table: Table, k: int) -> Any:
     """Return a context column with its labels instead of codes."""
     levels = table.levels.get(table.names[k])
-    column = table.values[:, k]
+    column = table.values[:, k] * table.periods.get(table.names[k], 1.0)
     return column if levels is None else np.array(levels, dtype=object)[column.astype(int)]
 
 

@@ -88,11 +88,17 @@ class Cells:
         """Rows in each cell."""
         return np.bincount(self.of_row, minlength=self.number)
 
+    @property
+    def is_cycle(self) -> bool:
+        """Whether the order of cells goes round a circle."""
+        return self.places is not None and self.points.types[self.points.leading_column()] == "cyclic"
+
     def kernels(self) -> list[Floats]:
         """Return how alike the parameters of two cells may be, from quickly to slowly changing; unrelated for domains."""
         if self.places is None:
             return [np.eye(self.number)]
-        apart = self.places[:, None] - self.places[None, :]
+        apart = np.abs(self.places[:, None] - self.places[None, :])
+        apart = np.sin(np.pi * apart) / np.pi if self.is_cycle else apart
         same = self.strata[:, None] == self.strata[None, :]
         smooth = (np.exp(-(apart**2) / (2 * width**2)) * same for width in WIDTHS)
         return [(1 - JITTER) * gram + JITTER * np.eye(self.number) for gram in smooth]
@@ -113,9 +119,9 @@ class Cells:
             cells = np.flatnonzero(self.strata == s)
             at = np.ones(len(found), dtype=bool) if stratum is None else stratum == s
             for k in range(values.shape[1]):
-                found[at, k] = np.interp(
-                    wanted.values[at, order], self.centres[cells, order], values[cells, k]
-                )
+                along, centres = wanted.values[at, order], self.centres[cells, order]
+                period = 1.0 if self.is_cycle else None
+                found[at, k] = np.interp(along, centres, values[cells, k], period=period)
         return found
 
     # -- exchanging cells ------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import narwhals as nw
@@ -20,8 +20,9 @@ from causalkit._validation import (
     read_columns,
     read_table,
 )
-from causalkit.exceptions import ColumnTypeWarning, DataError
-from causalkit.independence import Delta, Gaussian
+from causalkit.exceptions import ColumnTypeWarning, DataError, ParameterError
+from causalkit.independence import Circle, Delta, Gaussian
+from causalkit.independence._kernel_factory import PHASE_PER_TIME
 
 FEW_VALUES = 30
 
@@ -37,7 +38,7 @@ class ContextPoints:
     rows : numpy.ndarray of int, shape (n,)
         Which context each row has.
     types : tuple of str
-        Types of the k columns.
+        Types of the k columns; cyclic ones hold phases.
     source : Table or None
         The contexts as they were given, to read others in the same units.
     """
@@ -50,7 +51,7 @@ class ContextPoints:
     @classmethod
     def of(cls, table: Table) -> ContextPoints:
         """Find the different contexts of a table of contexts."""
-        labels = np.array([kind == "categorical" for kind in table.types])
+        labels = np.array([kind in ("categorical", "cyclic") for kind in table.types])
         columns = np.where(labels, table.values, table.standardized())
         values, rows = np.unique(columns, axis=0, return_inverse=True)
         return cls(values, rows.ravel(), table.types, table)
@@ -66,7 +67,7 @@ class ContextPoints:
         source = self.source
         if source is None:
             raise DataError("these contexts were given without their source, so that others cannot be read")
-        return self.convert(read_context(context, list(source.types)))
+        return self.convert(read_context(context, source.declared()))
 
     def convert(self, given: Table) -> ContextPoints:
         """Turn a table of contexts of the same types into the units of these."""
@@ -77,6 +78,8 @@ class ContextPoints:
             column = given.values[:, k]
             if kind == "categorical":
                 columns.append(_codes(given.levels[given.names[k]], column, source.levels[name], name))
+            elif kind == "cyclic":
+                columns.append(column)
             else:
                 known = source.values[:, k]
                 scale = known.std(ddof=1) if len(known) > 1 else 0.0
@@ -94,18 +97,24 @@ class ContextPoints:
         return np.bincount(self.rows, minlength=len(self.values))
 
     def leading_column(self) -> int:
-        """Return the position of the column that orders the contexts: the first time, else the first that is no label."""
-        times = [k for k, kind in enumerate(self.types) if kind == "time"]
-        return times[0] if times else next(k for k, kind in enumerate(self.types) if kind != "categorical")
+        """Return the position of the column that orders the contexts: the first time, else the first number, else the first phase."""
+        for kinds in (("time",), ("continuous", "ordinal"), ("cyclic",)):
+            found = [k for k, kind in enumerate(self.types) if kind in kinds]
+            if found:
+                return found[0]
+        raise ParameterError("domains have no order")
 
     def kernel(self, width: float, others: Floats | None = None) -> Floats:
         """Return the kernel between contexts, delta for labels and Gaussian of the given width for the rest: (m, m), or (m, k) with others."""
         ends = self.values if others is None else others
         labels = [k for k, kind in enumerate(self.types) if kind == "categorical"]
-        numbers = [k for k, kind in enumerate(self.types) if kind != "categorical"]
+        phases = [k for k, kind in enumerate(self.types) if kind == "cyclic"]
+        numbers = [k for k in range(len(self.types)) if k not in labels + phases]
         gram = np.ones((len(self.values), len(ends)))
         if numbers:
             gram = Gaussian(width)(self.values[:, numbers], ends[:, numbers])
+        for k in phases:
+            gram = gram * Circle(PHASE_PER_TIME * width)(self.values[:, [k]], ends[:, [k]])
         return gram * Delta()(self.values[:, labels], ends[:, labels]) if labels else gram
 
     def effective_number(self, width: float) -> float:
@@ -216,4 +225,4 @@ def as_context(table: Table) -> Table:
             )
             warnings.warn(text, ColumnTypeWarning, stacklevel=4)
     types: tuple[ColumnType, ...] = tuple("time" if kind == "continuous" else kind for kind in table.types)
-    return Table(table.names, table.values, types, table.inferred, table.levels)
+    return replace(table, types=types)

@@ -26,6 +26,7 @@ from causalkit._validation import Floats, Table, check_count
 from causalkit.discovery._cells import Cells
 from causalkit.discovery._embedding import gaussian_gram
 from causalkit.discovery._random_effects import Effects, Moments, effects_of_regression, log_scale, smooth
+from causalkit.independence._kernels import on_circle
 
 __all__ = ["ParameterEmbedding"]
 
@@ -119,8 +120,10 @@ def parameter_gram(effects: Effects) -> Floats:
 
 
 def columns_of(table: Table, name: str) -> tuple[Floats, bool]:
-    """Return a variable as standardised numbers (n, 1), or its labels as 0/1 columns (n, L); and whether it has labels."""
+    """Return a variable as standardised numbers (n, 1), its phase as a point (n, 2), or its labels as 0/1 columns (n, L); and whether it has labels."""
     position = table.index(name)
+    if table.types[position] == "cyclic":
+        return on_circle(table.values[:, [position]]), False
     if table.types[position] != "categorical":
         return table.select([position]).standardized(), False
     codes = table.values[:, position].astype(int)
@@ -203,7 +206,8 @@ def design_parts(table: Table, causes: Sequence[str], n_basis: int) -> dict[str,
     parts = {"level": np.ones((table.n_rows, 1))}
     for name in causes:
         columns, is_label = columns_of(table, name)
-        basis = standard(columns) if is_label else orthonormal(splines(columns[:, 0], size))
+        plain = is_label or columns.shape[1] > 1
+        basis = standard(columns) if plain else orthonormal(splines(columns[:, 0], size))
         parts[f"effect of {name}"] = basis
     return parts
 

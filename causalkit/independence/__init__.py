@@ -15,13 +15,14 @@ none                           `DSeparation`          a known graph instead of d
 =============================  =====================  ==========================================================
 """
 
+from causalkit._validation import Cyclic
 from causalkit.independence._base import CITest, get_test, register_test
 from causalkit.independence._contingency import ChiSquare, GSquare, chi_square_test, g_square_test
 from causalkit.independence._covariance_measure import GCM, gcm_test
 from causalkit.independence._divide import DivideAndCombine
 from causalkit.independence._fisher_z import FisherZ, fisher_z_test
 from causalkit.independence._kci import KCI, kci_test
-from causalkit.independence._kernels import Delta, Gaussian, Kernel, Linear, center_gram
+from causalkit.independence._kernels import Circle, Delta, Gaussian, Kernel, Linear, center_gram
 from causalkit.independence._null import Gamma, HallBuckleyEagleson, NullLaw, Permutation, Spectral
 from causalkit.independence._oracle import DSeparation
 from causalkit.independence._random_features import RCIT, RCoT
@@ -35,6 +36,8 @@ __all__ = [
     "RCIT",
     "CITest",
     "ChiSquare",
+    "Circle",
+    "Cyclic",
     "DSeparation",
     "Delta",
     "DivideAndCombine",

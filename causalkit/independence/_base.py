@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._validation import ColumnType, Table, check_same_index, read_columns, read_table
+from causalkit._validation import Declared, Table, check_same_index, read_columns, read_table
 from causalkit.exceptions import ConstantColumnWarning, DataError, ParameterError
 from causalkit.independence._result import ResultColumns, TestResult
 
@@ -113,9 +113,15 @@ class FittedTest:
             warnings.warn(text, ConstantColumnWarning, stacklevel=4)
 
     def _refuse_labels(self) -> None:
-        """Raise `DataError` for a categorical column: its codes are no numbers."""
-        ends = zip(self.table_.names, self.table_.types, strict=True)
+        """Raise `DataError` for a categorical or a cyclic column: codes and phases are no numbers."""
+        ends = list(zip(self.table_.names, self.table_.types, strict=True))
         labels = [name for name, kind in ends if kind == "categorical"]
+        phases = [name for name, kind in ends if kind == "cyclic"]
+        if phases:
+            raise DataError(
+                f"{type(self).__name__} needs numbers, and column {phases[0]!r} is cyclic; use ci_test='kci', which has a kernel for it, or "
+                "replace it by its cosine and sine"
+            )
         if labels:
             raise DataError(
                 f"{type(self).__name__} needs numbers, and column {labels[0]!r} holds labels, whose codes are no numbers; use "
@@ -289,7 +295,7 @@ def get_test(test: str | CITest) -> CITest:
     return copy.copy(test)
 
 
-def read_arguments(x: Any, y: Any, z: Any, z_types: Sequence[ColumnType] | None = None) -> list[Table]:
+def read_arguments(x: Any, y: Any, z: Any, z_types: Sequence[Declared] | None = None) -> list[Table]:
     """Read the arguments of a functional test; raise `DataError` if their lengths differ."""
     for other in (y, z):
         check_same_index(x, other)

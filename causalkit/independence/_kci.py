@@ -40,7 +40,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from causalkit._random import Seed, entropy
-from causalkit._validation import ColumnType, ColumnTypes, Table, check_between, check_choice
+from causalkit._validation import ColumnTypes, Declared, Table, check_between, check_choice
 from causalkit.exceptions import ParameterError, SmallSampleWarning
 from causalkit.gpu import Array, Backend, MemoryBudget, get_backend
 from causalkit.gpu._ridge import residuals
@@ -101,7 +101,7 @@ class KCI(FittedTest):
         When labels or time are conditioned on together with numbers: the share of the regression that is common to all
         contexts. 0 makes every context its own regression.
     column_types : mapping or sequence, optional
-        Types of columns, ``"continuous"``, ``"categorical"``, ``"ordinal"`` or ``"time"``, by name or in order. By default category,
+        Types of columns, ``"continuous"``, ``"categorical"``, ``"ordinal"``, ``"time"`` or `Cyclic`, by name or in order. By default category,
         string and boolean columns are categorical, dates are time and the rest continuous; ``table_`` shows what was inferred.
     backend : {"auto", "numpy", "cupy", "torch"} or causalkit.gpu.Backend, default="auto"
         Array library; ``"auto"`` is NumPy on the CPU, and on a GPU CuPy or else torch.
@@ -353,7 +353,7 @@ def kci_test(
     factorization: str | LowRank = "low_rank",
     time_width: float = 0.1,
     shared: float = 0.5,
-    z_types: Sequence[ColumnType] | None = None,
+    z_types: Sequence[Declared] | None = None,
     backend: str | Backend = "auto",
     device: str = "cpu",
     rng: Seed = 0,
@@ -381,7 +381,7 @@ def kci_test(
     shared : float, default=0.5
         Share of the regression that is common to all contexts, as in :class:`KCI`.
     z_types : sequence of str, optional
-        Types of the columns of z: ``"continuous"``, ``"categorical"``, ``"ordinal"`` or ``"time"``. A numbered domain must be
+        Types of the columns of z: ``"continuous"``, ``"categorical"``, ``"ordinal"``, ``"time"`` or `Cyclic`. A numbered domain must be
         declared ``"categorical"``.
     backend : {"auto", "numpy", "cupy", "torch"} or causalkit.gpu.Backend, default="auto"
         Array library.

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 
 from causalkit._validation import Floats, Table
-from causalkit.independence._kernels import Delta, Gaussian, Kernel, Mean, On, Product, Shared
+from causalkit.independence._kernels import Circle, Delta, Gaussian, Kernel, Mean, On, Product, Shared
 
 Width: TypeAlias = float | Literal["empirical", "median"]
 Block: TypeAlias = tuple[int, ...]
@@ -24,6 +24,10 @@ Block: TypeAlias = tuple[int, ...]
 MEDIAN_ROWS = 1000
 NUMBER_WIDTHS = (0.5, 1.0, 2.0, 4.0)
 ADDITIVE_WIDTHS = (0.5, 1.0, 2.0)
+SCALES_OF_TIME = (0.04, 0.1, 0.25, 0.6)
+SCALES_OF_PHASE = (0.25, 1.0)
+PHASE_PER_TIME = 1.8
+SLOW = 0.4
 TIME_WIDTHS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 
@@ -56,8 +60,8 @@ class KernelFactory:
 
     @classmethod
     def of(cls, table: Table, width: Width, time_width: float, shared: float) -> KernelFactory:
-        """Standardise the numbers of a table; codes of labels stay as they are."""
-        labels = np.array([kind == "categorical" for kind in table.types])
+        """Standardise the numbers of a table; codes of labels and phases stay as they are."""
+        labels = np.array([kind in ("categorical", "cyclic") for kind in table.types])
         values = np.where(labels, table.values, table.standardized())
         return cls(values, table.types, table.names, width, time_width, shared)
 
@@ -104,9 +108,19 @@ class KernelFactory:
         return numbers, tuple(k for k in block if self.types[k] == "categorical")
 
     def kernel(self, block: Block, width: float) -> Kernel:
-        """Return the kernel of one or several columns taken together as one variable."""
+        """Return the kernel of one or several columns taken together as one variable.
+
+        A variable may follow time slowly or in many cycles, and a single width sees one of the two. So time has the mean of four
+        Gaussian kernels, unless a width was asked for.
+        """
         numbers, labels = self.split(block)
-        return _product([*_on(numbers, Gaussian(width)), *_on(labels, Delta())])
+        time = tuple(k for k in numbers if self.types[k] == "time") if self.width == "empirical" else ()
+        phases = tuple(k for k in numbers if self.types[k] == "cyclic")
+        plain = tuple(k for k in numbers if k not in time + phases)
+        widths = [max(w, self.trend_only) for w in SCALES_OF_TIME]
+        scales = [Mean(tuple(On((k,), Gaussian(w)) for w in dict.fromkeys(widths))) for k in time]
+        circles = [Mean(tuple(On((k,), Circle(w)) for w in SCALES_OF_PHASE)) for k in phases]
+        return _product([*_on(plain, Gaussian(width)), *_on(labels, Delta()), *scales, *circles])
 
     def joining(self, given: Block) -> Kernel:
         """Return the kernel of z / 2, which joins the conditioning set to two variables at half weight."""
@@ -135,7 +149,8 @@ class KernelFactory:
     def conditioning_candidates(self, given: Block) -> Iterator[Kernel]:
         """Yield the kernels of a conditioning set for a range of widths, to choose from."""
         plain, time, labels = self._kinds(given)
-        for time_width in TIME_WIDTHS if time else (1.0,):
+        widths = [w for w in TIME_WIDTHS if w >= self.trend_only] if time else [1.0]
+        for time_width in widths:
             for base in self._number_candidates(plain) if plain else ([],):
                 yield self._with_context(base, time, labels, time_width)
 
@@ -154,15 +169,23 @@ class KernelFactory:
                 yield [additive]
                 yield [Mean((additive, On(plain, Gaussian(2.0 * root))))]
 
+    @property
+    def trend_only(self) -> float:
+        """Smallest width of time: beside a cycle, time stands for what the cycle leaves, and must not follow it."""
+        return SLOW if "cyclic" in self.types else 0.0
+
     def _kinds(self, given: Block) -> tuple[Block, Block, Block]:
         """Split columns into numbers, time and labels."""
         plain = tuple(k for k in given if self.types[k] in ("continuous", "ordinal"))
-        time = tuple(k for k in given if self.types[k] == "time")
+        time = tuple(k for k in given if self.types[k] in ("time", "cyclic"))
         return plain, time, tuple(k for k in given if self.types[k] == "categorical")
 
     def _with_context(self, base: list[Kernel], time: Block, labels: Block, time_width: float) -> Kernel:
         """Multiply the kernel of the numbers, if any, with that of time and labels, part of it shared by all contexts."""
-        context: list[Kernel] = [*_on(time, Gaussian(time_width)), *_on(labels, Delta())]
+        phases = tuple(k for k in time if self.types[k] == "cyclic")
+        straight = tuple(k for k in time if k not in phases)
+        context: list[Kernel] = [*_on(straight, Gaussian(time_width)), *_on(labels, Delta())]
+        context += [On((k,), Circle(PHASE_PER_TIME * time_width)) for k in phases]
         if base and context:
             context = [Shared(self.shared, _product(context))]
         return _product([*base, *context])

@@ -20,7 +20,7 @@ from causalkit.exceptions import ParameterError
 from causalkit.gpu import Array
 from causalkit.gpu._fused import Mixture
 
-__all__ = ["Delta", "Gaussian", "Kernel", "Linear", "center_gram"]
+__all__ = ["Circle", "Delta", "Gaussian", "Kernel", "Linear", "center_gram"]
 
 
 @runtime_checkable
@@ -163,6 +163,56 @@ class Delta:
             Each row's similarity to itself.
         """
         return array_namespace(a).ones_like(a[:, 0])
+
+
+@dataclass(frozen=True)
+class Circle:
+    """Kernel for phases, from 0 to 1: the Gaussian kernel of points on a circle of radius 1.
+
+    Parameters
+    ----------
+    width : float, default=1.0
+        Standard deviation of the kernel, in units of the radius; opposite points are 2 apart.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from causalkit.independence import Circle
+    >>> Circle()(np.array([[0.0], [0.5], [1.0]])).round(4)[0]
+    array([1.    , 0.1353, 1.    ])
+    """
+
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.width > 0:
+            raise ParameterError(f"the width of a kernel must be positive; got {self!r}")
+
+    def __call__(self, a: Array, b: Array | None = None) -> Array:
+        """Return the matrix of k(a_i, b_j), with b = a by default; shape (n, m)."""
+        return Gaussian(self.width)(on_circle(a), None if b is None else on_circle(b))
+
+    def diagonal(self, a: Array) -> Array:
+        """Return the vector of k(a_i, a_i).
+
+        Parameters
+        ----------
+        a : array, shape (n, d)
+            Rows.
+
+        Returns
+        -------
+        array, shape (n,)
+            Each row's similarity to itself.
+        """
+        return array_namespace(a).ones_like(a[:, 0])
+
+
+def on_circle(phases: Array) -> Array:
+    """Return the points on the unit circle of columns of phases, two columns for each."""
+    xp = array_namespace(phases)
+    angles = 2 * np.pi * phases
+    return xp.concat([xp.cos(angles), xp.sin(angles)], axis=1)
 
 
 @dataclass(frozen=True)
