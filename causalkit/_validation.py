@@ -75,6 +75,8 @@ class Table:
         Which entries are missing; they hold another value of their column. None if none is.
     periods : mapping of str to float
         Periods of the cyclic columns.
+    groups : mapping of str to tuple of str
+        Columns that are one variable together.
     """
 
     names: tuple[str, ...]
@@ -84,6 +86,7 @@ class Table:
     levels: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     missing: NDArray[np.bool_] | None = None
     periods: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:
@@ -101,6 +104,41 @@ class Table:
             return self.names.index(name)
         except ValueError:
             raise DataError(f"there is no column {name!r}; the columns are {_some(self.names)}") from None
+
+    def positions(self, name: str) -> tuple[int, ...]:
+        """Return the positions of the columns of a variable: one, or those of a group."""
+        return tuple(self.index(column) for column in self.groups.get(name, (name,)))
+
+    def grouped(self, groups: Mapping[str, Sequence[str]] | None) -> Table:
+        """Declare groups of columns, checked."""
+        found: dict[str, tuple[str, ...]] = {}
+        taken: dict[str, str] = {}
+        for name, members in (groups or {}).items():
+            columns = (members,) if isinstance(members, str) else tuple(members)
+            if not columns:
+                raise ParameterError(f"group {name!r} has no columns")
+            for column in columns:
+                self.index(column)
+                if taken.setdefault(column, name) != name or columns.count(column) > 1:
+                    raise ParameterError(
+                        f"column {column!r} is named twice in groups; a column belongs to one group"
+                    )
+            found[str(name)] = columns
+        clash = [name for name in found if name in self.names and name not in found[name]]
+        if clash:
+            raise ParameterError(f"group {clash[0]!r} has the name of a column that is not in it; rename it")
+        return replace(self, groups=found)
+
+    def nodes(self) -> Table:
+        """Return one column per variable, a group standing where its first column stands; values are those of that column."""
+        if not self.groups:
+            return self
+        owner = {column: name for name, columns in self.groups.items() for column in columns}
+        names = list(dict.fromkeys(owner.get(name, name) for name in self.names))
+        places = [self.positions(name) for name in names]
+        kinds = [{self.types[k] for k in block} for block in places]
+        types = tuple(next(iter(k)) if len(k) == 1 else "continuous" for k in kinds)
+        return Table(tuple(names), self.values[:, [block[0] for block in places]], types)
 
     def select(self, columns: Sequence[int]) -> Table:
         """Return some of the columns, in the order given."""
@@ -143,6 +181,7 @@ class Table:
             {**self.levels, **other.levels},
             _beside(self, other),
             {**self.periods, **other.periods},
+            {**self.groups, **other.groups},
         )
 
     def declared(self) -> list[Declared]:

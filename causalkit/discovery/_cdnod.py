@@ -19,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -73,6 +73,8 @@ class CDNOD(ConstraintSearch):
     column_types : mapping or sequence, optional
         Types of columns; see `causalkit.independence.KCI`. **Numbered domains must be declared** ``"categorical"``: their labels
         are no numbers.
+    groups : mapping of str to sequence of str, optional
+        Columns that are one variable together, by its name; needs ``ci_test="kci"``.
     missing : {"error", "testwise"}, default="error"
         What to do with missing values: refuse them, or use for each test the rows that are complete in its columns; see
         `causalkit.independence.TestwiseDeletion`. ``tests_`` says how many they were.
@@ -169,6 +171,7 @@ class CDNOD(ConstraintSearch):
         n_components: int = 3,
         n_resamples: int = 0,
         column_types: ColumnTypes = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
         missing: Missing = "error",
         stop: Stop = "exhaustive",
         device: str | None = None,
@@ -185,6 +188,7 @@ class CDNOD(ConstraintSearch):
         self.n_components = n_components
         self.n_resamples = n_resamples
         self.column_types = column_types
+        self.groups = groups
         self.missing = missing
         self.stop = stop
         self.device = device
@@ -225,14 +229,16 @@ class CDNOD(ConstraintSearch):
         scorer = self._check_scorer()
         variables, contexts = split_context(X, context, self.column_types, self._missing())
         self._remember_features(X)
+        variables = variables.grouped(self.groups)
         table = variables.join(contexts)
         self._check_rows(table)
-        positions = frozenset(range(variables.n_columns, table.n_columns))
-        knowledge = self._check_knowledge(table)
-        knowledge = with_exogenous(knowledge, table.names, contexts.names)
+        nodes = table.nodes()
+        positions = frozenset(range(nodes.n_columns - contexts.n_columns, nodes.n_columns))
+        knowledge = self._check_knowledge(nodes)
+        knowledge = with_exogenous(knowledge, nodes.names, contexts.names)
 
         skeleton = self._find_skeleton(test, table, knowledge)
-        orienter = Orienter(Pattern.from_skeleton(skeleton.adjacent), table.names, positions)
+        orienter = Orienter(Pattern.from_skeleton(skeleton.adjacent), nodes.names, positions)
         orienter.orient_contexts()
         orienter.orient_knowledge(knowledge)
         orienter.orient_colliders(skeleton)
@@ -241,10 +247,10 @@ class CDNOD(ConstraintSearch):
         self.contexts_ = {name: _original_values(contexts, k) for k, name in enumerate(contexts.names)}
         self.hypotheses_ = self._orient_changes(orienter, variables, contexts, scorer)
         meta = {"contexts": list(contexts.names)}
-        self._store(skeleton, orienter, table, [GraphKind.MPDAG, GraphKind.PDAG], meta)
+        self._store(skeleton, orienter, nodes, [GraphKind.MPDAG, GraphKind.PDAG], meta)
         self.changing_ = tuple(
             name
-            for name in variables.names
+            for name in variables.nodes().names
             if any(self.graph_.has_directed_edge(c, name) for c in contexts.names)
         )
         self._estimate_forces(variables, contexts)
@@ -314,7 +320,7 @@ class CDNOD(ConstraintSearch):
             return ()
         changing = mask_of(
             v
-            for v in range(variables.n_columns)
+            for v in range(variables.nodes().n_columns)
             if any(orienter.pattern.is_directed(c, v) for c in orienter.contexts)
         )
         points = ContextPoints.of(contexts)

@@ -118,7 +118,7 @@ def _smooth(gram: Floats, effect: Floats, ridge: float) -> Floats:
 
 def variable_gram(table: Table, names: Sequence[str], width: float) -> Floats:
     """Return the Gram matrix of some variables taken together: Gaussian on standardised numbers, delta on labels."""
-    columns = tuple(table.index(name) for name in names)
+    columns = tuple(k for name in names for k in table.positions(name))
     kernels = KernelFactory.of(table, width, width, 0.0)
     return np.asarray(kernels.kernel(columns, width)(kernels.values))
 

@@ -22,7 +22,7 @@ import numpy as np
 from scipy import linalg
 from scipy.interpolate import BSpline
 
-from causalkit._validation import Floats, Table, check_count
+from causalkit._validation import ColumnType, Floats, Table, check_count
 from causalkit.discovery._cells import Cells
 from causalkit.discovery._embedding import gaussian_gram
 from causalkit.discovery._random_effects import Effects, Moments, effects_of_regression, log_scale, smooth
@@ -107,8 +107,10 @@ class ParameterEmbedding:
         parts = design_parts(table, causes, self.n_basis)
         effects = law_of_effect(table, effect, np.hstack(list(parts.values())), cells, kernels)
         names = [name for name, columns in parts.items() for _ in range(columns.shape[1])]
-        names += [] if table.types[table.index(effect)] == "categorical" else ["scale"]
-        return effects, tuple(names * (effects.values.shape[1] // len(names)))
+        every: list[str] = []
+        for columns, kind in columns_of(table, effect):
+            every += (names + ([] if kind == "categorical" else ["scale"])) * columns.shape[1]
+        return effects, tuple(every)
 
 
 def parameter_gram(effects: Effects) -> Floats:
@@ -119,15 +121,19 @@ def parameter_gram(effects: Effects) -> Floats:
     return gaussian_gram(rows @ rows.T)
 
 
-def columns_of(table: Table, name: str) -> tuple[Floats, bool]:
-    """Return a variable as standardised numbers (n, 1), its phase as a point (n, 2), or its labels as 0/1 columns (n, L); and whether it has labels."""
-    position = table.index(name)
-    if table.types[position] == "cyclic":
-        return on_circle(table.values[:, [position]]), False
-    if table.types[position] != "categorical":
-        return table.select([position]).standardized(), False
-    codes = table.values[:, position].astype(int)
-    return np.eye(codes.max() + 1)[codes], True
+def columns_of(table: Table, name: str) -> list[tuple[Floats, ColumnType]]:
+    """Return the columns of a variable, by type: standardised numbers (n, 1), points on a circle (n, 2), or 0/1 columns of labels (n, L)."""
+    return [_read(table, k) for k in table.positions(name)]
+
+
+def _read(table: Table, k: int) -> tuple[Floats, ColumnType]:
+    kind = table.types[k]
+    if kind == "cyclic":
+        return on_circle(table.values[:, [k]]), kind
+    if kind == "categorical":
+        codes = table.values[:, k].astype(int)
+        return np.eye(codes.max() + 1)[codes], kind
+    return table.select([k]).standardized(), kind
 
 
 # -- the law of the causes ---------------------------------------------------------------------------------------------------------
@@ -135,8 +141,8 @@ def columns_of(table: Table, name: str) -> tuple[Floats, bool]:
 
 def law_of_causes(table: Table, causes: Sequence[str], cells: Cells, kernels: Sequence[Floats]) -> Effects:
     """Predict means and log covariance of the causes over cells."""
-    read = [columns_of(table, name) for name in causes]
-    numbers = [columns for columns, is_label in read if not is_label]
+    read = [part for name in causes for part in columns_of(table, name)]
+    numbers = [columns for columns, kind in read if kind != "categorical"]
     parts = [_mean(column, cells, kernels) for columns, _ in read for column in columns.T]
     if numbers:
         parts += _log_covariance(np.hstack(numbers), cells, kernels)
@@ -186,12 +192,12 @@ def law_of_effect(
     table: Table, effect: str, design: Floats, cells: Cells, kernels: Sequence[Floats]
 ) -> Effects:
     """Predict coefficients and residual scale of the regression of an effect over cells."""
-    columns, is_label = columns_of(table, effect)
-    pooled = columns - design @ np.linalg.lstsq(design, columns, rcond=None)[0]
     parts = []
-    for residuals in pooled.T:
-        moments = Moments.of(design, residuals, cells.of_row, cells.number)
-        parts.append(effects_of_regression(moments, kernels, with_scale=not is_label))
+    for columns, kind in columns_of(table, effect):
+        pooled = columns - design @ np.linalg.lstsq(design, columns, rcond=None)[0]
+        for residuals in pooled.T:
+            moments = Moments.of(design, residuals, cells.of_row, cells.number)
+            parts.append(effects_of_regression(moments, kernels, with_scale=kind != "categorical"))
     return Effects.beside(parts)
 
 
@@ -202,13 +208,15 @@ def additive_design(table: Table, causes: Sequence[str], n_basis: int) -> Floats
 
 def design_parts(table: Table, causes: Sequence[str], n_basis: int) -> dict[str, Floats]:
     """Return the columns of the regression on each cause, by what they stand for."""
-    size = max(1, min(n_basis, MOST_COLUMNS // max(len(causes), 1)))
+    columns = sum(len(table.positions(name)) for name in causes)
+    size = max(1, min(n_basis, MOST_COLUMNS // max(columns, 1)))
     parts = {"level": np.ones((table.n_rows, 1))}
     for name in causes:
-        columns, is_label = columns_of(table, name)
-        plain = is_label or columns.shape[1] > 1
-        basis = standard(columns) if plain else orthonormal(splines(columns[:, 0], size))
-        parts[f"effect of {name}"] = basis
+        bases = [
+            orthonormal(splines(columns[:, 0], size)) if columns.shape[1] == 1 else standard(columns)
+            for columns, _ in columns_of(table, name)
+        ]
+        parts[f"effect of {name}"] = np.hstack(bases)
     return parts
 
 

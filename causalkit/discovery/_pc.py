@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +33,8 @@ class PC(ConstraintSearch):
         Required and forbidden arrows and tiers; honoured in the skeleton, the colliders and the closure.
     column_types : mapping or sequence, optional
         Types of columns; see `causalkit.independence.KCI`.
+    groups : mapping of str to sequence of str, optional
+        Columns that are one variable together, by its name; needs ``ci_test="kci"``.
     missing : {"error", "testwise"}, default="error"
         What to do with missing values: refuse them, or use for each test the rows that are complete in its columns; see
         `causalkit.independence.TestwiseDeletion`. ``tests_`` says how many they were.
@@ -98,6 +101,7 @@ class PC(ConstraintSearch):
         max_cond_size: int | None = None,
         knowledge: BackgroundKnowledge | None = None,
         column_types: ColumnTypes = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
         missing: Missing = "error",
         stop: Stop = "exhaustive",
         device: str | None = None,
@@ -111,6 +115,7 @@ class PC(ConstraintSearch):
         self.max_cond_size = max_cond_size
         self.knowledge = knowledge
         self.column_types = column_types
+        self.groups = groups
         self.missing = missing
         self.stop = stop
         self.device = device
@@ -142,16 +147,17 @@ class PC(ConstraintSearch):
             If a parameter is not allowed.
         """
         test = self._check_parameters()
-        table = read_table(X, self.column_types, missing=self._missing())
+        table = read_table(X, self.column_types, missing=self._missing()).grouped(self.groups)
         self._remember_features(X)
         self._check_rows(table)
-        knowledge = self._check_knowledge(table)
+        nodes = table.nodes()
+        knowledge = self._check_knowledge(nodes)
         skeleton = self._find_skeleton(test, table, knowledge)
-        orienter = Orienter(Pattern.from_skeleton(skeleton.adjacent), table.names)
+        orienter = Orienter(Pattern.from_skeleton(skeleton.adjacent), nodes.names)
         orienter.orient_knowledge(knowledge)
         orienter.orient_colliders(skeleton)
         orienter.close()
         first = [GraphKind.CPDAG] if not knowledge.names() else []
-        self._store(skeleton, orienter, table, [*first, GraphKind.MPDAG, GraphKind.PDAG], {})
+        self._store(skeleton, orienter, nodes, [*first, GraphKind.MPDAG, GraphKind.PDAG], {})
         self._assess(X)
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -33,6 +33,7 @@ from causalkit.exceptions import (
 from causalkit.graph import BackgroundKnowledge, CausalGraph, GraphKind, Mark
 from causalkit.independence import CITest, TestwiseDeletion, get_test
 from causalkit.independence._base import MIN_ROWS
+from causalkit.independence._groups import GroupedTest
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -83,6 +84,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
     max_cond_size: int | None
     knowledge: BackgroundKnowledge | None
     column_types: ColumnTypes
+    groups: Mapping[str, Sequence[str]] | None
     missing: Missing
     stop: Stop
     device: str | None
@@ -155,18 +157,28 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
 
     def _find_skeleton(self, test: CITest, table: Table, knowledge: BackgroundKnowledge) -> Skeleton:
         progress = ProgressBar(bool(self.verbose))
-        if table.missing is not None:
-            test = TestwiseDeletion(test)
+        names = table.nodes().names
+        test = self._adapted(test, table)
         saved = None if self.checkpoint is None else Checkpoint(self.checkpoint, table, repr(test))
         try:
-            runner = Runner(test.fit(table), table.names, self.n_jobs, progress, saved)
-            search = SkeletonSearch(runner, table.names, self.alpha, self.max_cond_size, knowledge, self.stop)
+            runner = Runner(test.fit(table), names, self.n_jobs, progress, saved)
+            search = SkeletonSearch(runner, names, self.alpha, self.max_cond_size, knowledge, self.stop)
             skeleton = search.run()
         finally:
             progress.close()
         edges = int(skeleton.adjacent.sum()) // 2
         logger.debug("skeleton: %d edges after %d tests", edges, skeleton.n_tests)
         return skeleton
+
+    def _adapted(self, test: CITest, table: Table) -> CITest:
+        """Return the test for groups of columns, or for rows with holes."""
+        if table.groups and table.missing is not None:
+            raise ParameterError(
+                "groups of columns and missing values do not go together; fill the values in, or drop these rows"
+            )
+        if table.groups:
+            return GroupedTest(test)
+        return test if table.missing is None else TestwiseDeletion(test)
 
     def _store(
         self,

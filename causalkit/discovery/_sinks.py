@@ -160,7 +160,7 @@ class SinkSearch:
     def _scored(self, v: int, causes: tuple[int, ...]) -> ChangeScore:
         """Ask the scorer, on the rows that are complete."""
         names = self.orienter.names
-        rows = self.table.complete([v, *causes])
+        rows = self.table.complete([k for u in (v, *causes) for k in self.table.positions(names[u])])
         table = self.table if rows.all() else replace(self.table.take(rows), missing=None)
         return self.scorer.score(table, names[v], [names[k] for k in causes], self.points.take(rows))
 

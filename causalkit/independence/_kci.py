@@ -227,10 +227,23 @@ class KCI(FittedTest):
         return self._test_pairs([(i, j)], given)[0]
 
     def _test_pairs(self, pairs: Sequence[tuple[int, int]], given: tuple[int, ...]) -> list[TestResult]:
-        return self._test_blocks([((i,), (j,)) for i, j in pairs], given)
+        return self.test_blocks([((i,), (j,)) for i, j in pairs], given)
 
-    def _test_blocks(self, pairs: Sequence[BlockPair], given: Block) -> list[TestResult]:
-        """Test groups of columns against others, all given the same columns."""
+    def test_blocks(self, pairs: Sequence[BlockPair], given: Block) -> list[TestResult]:
+        """Test groups of columns against others, all given the same columns.
+
+        Parameters
+        ----------
+        pairs : sequence of (tuple of int, tuple of int)
+            Positions of the columns of both sides of each test.
+        given : tuple of int
+            Positions of the columns conditioned on.
+
+        Returns
+        -------
+        list of TestResult
+            One per pair.
+        """
         z = tuple(k for k in given if k not in self._constant)
         n, reasons = self.table_.n_rows, [self._trivial(x, y, z) for x, y in pairs]
         results = {pair: independent(n, why) for pair, why in zip(pairs, reasons, strict=True) if why}
@@ -431,4 +444,4 @@ def kci_test(
     ).fit(reduce(Table.join, parts))
     ends = np.cumsum([0] + [part.n_columns for part in parts])
     blocks = [tuple(range(start, stop)) for start, stop in pairwise(ends)]
-    return test._test_blocks([(blocks[0], blocks[1])], blocks[2] if z is not None else ())[0]
+    return test.test_blocks([(blocks[0], blocks[1])], blocks[2] if z is not None else ())[0]
