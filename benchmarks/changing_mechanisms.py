@@ -1,6 +1,7 @@
 """CD-NOD and its peers on the frozen grid of worlds whose mechanisms change.
 
-Usage: ``python benchmarks/changing_mechanisms.py run [--methods causalkit ...] [--cells base ...] [--repetitions 50]``, then
+Usage: ``python benchmarks/changing_mechanisms.py run [--methods causalkit ...] [--cells base ...] [--repetitions 50]``; the cells of the second
+family (``other_worlds.py``) are named ``"other, ..."``. Then
 ``python benchmarks/changing_mechanisms.py table``; ``third-phase`` compares ways to orient by independent changes alone. Every repetition runs in a process of its own, for its memory and its time limit;
 rows go to ``benchmarks/results/changing_mechanisms.csv``, where a later run goes on. Methods that cannot use rows with holes get the
 rows without; a method that passes the time limit or fails has no scores there, and the table counts it.
@@ -22,8 +23,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from changing_worlds import GRID, draw
+from changing_worlds import GRID
+from changing_worlds import draw as draw_first
 from joblib import Parallel, delayed
+from other_worlds import OTHER_GRID, OtherWorld, draw_other
 from threadpoolctl import threadpool_limits
 
 from causalkit import CausalGraph
@@ -36,9 +39,15 @@ from causalkit.discovery import (
 )
 from causalkit.independence import DSeparation
 
+WORLDS = {w.name: w for w in (*GRID, *OTHER_GRID)}
 RESULTS = Path(__file__).parent / "results" / "changing_mechanisms.csv"
 KEYS = ["method", "cell", "seed"]
 LIMIT = 300
+
+
+def draw(world, seed):
+    """Draw from a world of either family."""
+    return draw_other(world, seed) if isinstance(world, OtherWorld) else draw_first(world, seed)
 
 
 @dataclass
@@ -87,7 +96,7 @@ def causalkit(d, **parameters):
     types_of = {"column_types": types, "missing": "error" if d.world.missing == "none" else "testwise"}
     return from_graph(
         CDNOD(**types_of, n_components=0, **parameters).fit(frame, context="context").graph_,
-        d.world.variables,
+        d.data.shape[1],
     )
 
 
@@ -223,7 +232,7 @@ def scores(d, found):
 def one_repetition(task):
     """Run one method on one draw within the time limit; return its row."""
     method, cell, seed = task
-    d = draw(next(w for w in GRID if w.name == cell), seed)
+    d = draw(WORLDS[cell], seed)
     if method in METHODS and not method.startswith("causalkit"):
         whole = ~np.isnan(d.data).any(axis=1)
         d = type(d)(d.data[whole], d.context[whole], d.arrows, d.changing, d.world)
@@ -319,7 +328,7 @@ def summary(part):
 
 def show(_options):
     table = load()
-    order = {w.name: k for k, w in enumerate(GRID)}
+    order = {name: k for k, name in enumerate(WORLDS)}
     grouped = table.groupby(["cell", "method"])
     frame = pd.DataFrame({key: summary(part) for key, part in grouped}).T
     frame = frame.loc[sorted(frame.index, key=lambda key: (order.get(key[0], 99), key[1]))]
@@ -338,7 +347,7 @@ SCORERS = {
 
 def directions(name, cell, seed):
     """Return how many open edges independent changes orient rightly, wrongly and not at all, given perfect independence tests."""
-    d = draw(next(w for w in GRID if w.name == cell), seed)
+    d = draw(WORLDS[cell], seed)
     kind = "categorical" if d.world.drift == "domains" else "time"
     frame = pd.DataFrame(d.data, columns=names_of(d.data.shape[1])).assign(context=d.context)
     model = CDNOD(
@@ -393,7 +402,7 @@ def main():
     runner = commands.add_parser("run")
     runner.add_argument("--repetitions", type=int, default=50)
     runner.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
-    runner.add_argument("--cells", nargs="+", choices=[w.name for w in GRID])
+    runner.add_argument("--cells", nargs="+", choices=list(WORLDS))
     runner.add_argument("--jobs", type=int, default=2)
     runner.set_defaults(run=run)
     commands.add_parser("table").set_defaults(run=show)
