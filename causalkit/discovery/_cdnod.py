@@ -30,6 +30,7 @@ from causalkit._validation import ColumnTypes, Floats, Table, check_count
 from causalkit.discovery._contexts import ContextPoints, split_context
 from causalkit.discovery._driving_force import DrivingForce, ForceMethod, mechanism_force
 from causalkit.discovery._independent_change import ChangeScorer, IndependentChange
+from causalkit.discovery._interventions import intervention_contexts
 from causalkit.discovery._mechanism_parameters import ParameterEmbedding
 from causalkit.discovery._orientation import Orienter
 from causalkit.discovery._plot import plot_forces
@@ -64,6 +65,9 @@ class CDNOD(ConstraintSearch):
         Largest conditioning set; None for no limit.
     knowledge : BackgroundKnowledge or None, default=None
         Required and forbidden arrows and tiers; honoured in every phase. That contexts have no causes is built in.
+    targets : mapping of str to sequence of str, optional
+        For experiments whose targets are known: the variables that each label of the context acts on. Every experiment becomes a context
+        of its own, ``"<context>=<label>"``, with arrows to its targets only; labels without targets are observations.
     independent_change : "auto", ChangeScorer or None, default="auto"
         Phase III: an `IndependentChange` with its parameters, ``"auto"`` for its defaults, None to leave it out.
     n_components : int, default=3
@@ -167,6 +171,7 @@ class CDNOD(ConstraintSearch):
         alpha: float = 0.05,
         max_cond_size: int | None = None,
         knowledge: BackgroundKnowledge | None = None,
+        targets: Mapping[str, Sequence[str]] | None = None,
         independent_change: str | ChangeScorer | None = "auto",
         n_components: int = 3,
         n_resamples: int = 0,
@@ -184,6 +189,7 @@ class CDNOD(ConstraintSearch):
         self.alpha = alpha
         self.max_cond_size = max_cond_size
         self.knowledge = knowledge
+        self.targets = targets
         self.independent_change = independent_change
         self.n_components = n_components
         self.n_resamples = n_resamples
@@ -230,11 +236,15 @@ class CDNOD(ConstraintSearch):
         variables, contexts = split_context(X, context, self.column_types, self._missing())
         self._remember_features(X)
         variables = variables.grouped(self.groups)
+        given = self.knowledge or BackgroundKnowledge()
+        if self.targets is not None:
+            contexts, about_targets = intervention_contexts(contexts, self.targets, variables.nodes().names)
+            given = merged(given, about_targets)
         table = variables.join(contexts)
         self._check_rows(table)
         nodes = table.nodes()
         positions = frozenset(range(nodes.n_columns - contexts.n_columns, nodes.n_columns))
-        knowledge = self._check_knowledge(nodes)
+        knowledge = self._check_knowledge(nodes, given)
         knowledge = with_exogenous(knowledge, nodes.names, contexts.names)
 
         skeleton = self._find_skeleton(test, table, knowledge)
@@ -358,6 +368,13 @@ def _original_values(table: Table, k: int) -> Any:
     levels = table.levels.get(table.names[k])
     column = table.values[:, k] * table.periods.get(table.names[k], 1.0)
     return column if levels is None else np.array(levels, dtype=object)[column.astype(int)]
+
+
+def merged(first: BackgroundKnowledge, second: BackgroundKnowledge) -> BackgroundKnowledge:
+    """Return all that two pieces of knowledge say; tiers are those of the first."""
+    return BackgroundKnowledge(
+        [*first.required, *second.required], [*first.forbidden, *second.forbidden], first.tiers
+    )
 
 
 def with_exogenous(

@@ -122,8 +122,8 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
         """Set `n_features_in_` and `feature_names_in_` as scikit-learn does."""
         validate_data(self, data, skip_check_array=True)
 
-    def _check_knowledge(self, table: Table) -> BackgroundKnowledge:
-        knowledge = self.knowledge or BackgroundKnowledge()
+    def _check_knowledge(self, table: Table, given: BackgroundKnowledge | None = None) -> BackgroundKnowledge:
+        knowledge = given or self.knowledge or BackgroundKnowledge()
         unknown = [name for name in knowledge.names() if name not in table.names]
         if unknown:
             raise ParameterError(
