@@ -50,7 +50,8 @@ def intervention_contexts(
     codes = contexts.values[:, 0].astype(int)
     names = tuple(f"{contexts.names[0]}={label}" for label in experiments)
     columns = np.column_stack([codes == levels.index(label) for label in experiments]).astype(np.float64)
-    table = Table(names, columns, ("categorical",) * len(names), levels=dict.fromkeys(names, ("no", "yes")))
+    kind: ColumnType = "categorical"
+    table = Table(names, columns, (kind,) * len(names), levels=dict.fromkeys(names, ("no", "yes")))
     edges = {
         (name, v): v in known[label]
         for name, label in zip(names, experiments, strict=True)

@@ -23,7 +23,14 @@ from causalkit.independence._divide import DivideAndCombine
 from causalkit.independence._fisher_z import FisherZ, fisher_z_test
 from causalkit.independence._kci import KCI, kci_test
 from causalkit.independence._kernels import Circle, Delta, Gaussian, Kernel, Linear, center_gram
-from causalkit.independence._null import Gamma, HallBuckleyEagleson, NullLaw, Permutation, Spectral
+from causalkit.independence._null import (
+    CircularShift,
+    Gamma,
+    HallBuckleyEagleson,
+    NullLaw,
+    Permutation,
+    Spectral,
+)
 from causalkit.independence._oracle import DSeparation
 from causalkit.independence._random_features import RCIT, RCoT
 from causalkit.independence._regression import FixedRidge, GaussianProcess, LeaveOneOut, LowRank, Regression
@@ -37,6 +44,7 @@ __all__ = [
     "CITest",
     "ChiSquare",
     "Circle",
+    "CircularShift",
     "Cyclic",
     "DSeparation",
     "Delta",

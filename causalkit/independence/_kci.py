@@ -48,7 +48,14 @@ from causalkit.gpu._threads import single_thread_below
 from causalkit.independence._base import FittedTest, read_arguments
 from causalkit.independence._kernel_factory import Block, KernelFactory, Width
 from causalkit.independence._kernels import Kernel
-from causalkit.independence._null import Gamma, HallBuckleyEagleson, NullLaw, Permutation, Spectral
+from causalkit.independence._null import (
+    CircularShift,
+    Gamma,
+    HallBuckleyEagleson,
+    NullLaw,
+    Permutation,
+    Spectral,
+)
 from causalkit.independence._regression import LowRank, Strategy, Workspace, get_regression
 from causalkit.independence._residuals import PairBatch, Side
 from causalkit.independence._result import TestResult, independent
@@ -60,6 +67,7 @@ NULLS: dict[str, type[NullLaw]] = {
     "hbe": HallBuckleyEagleson,
     "spectral": Spectral,
     "permutation": Permutation,
+    "shift": CircularShift,
 }
 EXACT = LowRank(tolerance=1e-12)
 FACTORIZATIONS = {"low_rank": LowRank(), "exact": EXACT}
@@ -87,7 +95,7 @@ class KCI(FittedTest):
         the level of the test where a fixed ridge does not (several conditioning columns, drift in time). A number is a fixed ridge
         (`FixedRidge`); the authors' code has 1e-3. ``"gaussian_process"`` learns the widths on Z and the ridge by marginal likelihood,
         at ten to a hundred times the cost.
-    null : {"gamma", "hbe", "spectral", "permutation"} or NullLaw, default="gamma"
+    null : {"gamma", "hbe", "spectral", "permutation", "shift"} or NullLaw, default="gamma"
         Law of the statistic under independence: `Gamma`, `HallBuckleyEagleson`, `Spectral` or `Permutation` (needs an empty
         conditioning set or one of labels only).
     form : {"tensor", "joined"}, default="tensor"
@@ -383,7 +391,7 @@ def kci_test(
         Width of the Gaussian kernels, as in :class:`KCI`.
     regression : {"loo", "gaussian_process"}, float or Regression, default="loo"
         Regression on z, as in :class:`KCI`; a number is a fixed ridge.
-    null : {"gamma", "hbe", "spectral", "permutation"} or NullLaw, default="gamma"
+    null : {"gamma", "hbe", "spectral", "permutation", "shift"} or NullLaw, default="gamma"
         Law of the statistic under independence.
     form : {"tensor", "joined"}, default="tensor"
         ``"tensor"`` is symmetric in x and y; ``"joined"`` is the form of the paper.

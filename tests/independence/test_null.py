@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from causalkit.exceptions import ParameterError
 from causalkit.gpu import get_backend
 from causalkit.gpu._cholesky import principal_factor
 from causalkit.gpu._ridge import Smoother, leave_one_out_errors
 from causalkit.independence import (
     KCI,
+    CircularShift,
     Delta,
     Gamma,
     Gaussian,
@@ -248,3 +250,41 @@ def test_leave_one_out_is_exact():
         slope = np.linalg.solve(ac.T @ ac + ridge * np.eye(3), ac.T @ (b - b.mean(0)))
         expected += np.sum((y[i] - b.mean(0) - (x[i] - a.mean(0)) @ slope) ** 2)
     assert errors.item() == pytest.approx(expected, rel=1e-8)
+
+
+class TestCircularShift:
+    def series(self, seed, n=240, memory=0.9):
+        """Two independent autoregressions."""
+        rng = np.random.default_rng(seed)
+        x = np.zeros((n, 2))
+        e = rng.normal(size=(n, 2))
+        for t in range(1, n):
+            x[t] = memory * x[t - 1] + np.sqrt(1 - memory**2) * e[t]
+        return x
+
+    def test_autocorrelated_series_keep_the_level(self):
+        """The gamma law takes every row for new and rejects often; shifts do not."""
+        p = {"gamma": [], "shift": []}
+        for seed in range(40):
+            data = self.series(seed)
+            for law, values in p.items():
+                values.append(KCI(null=law).fit(data)(0, 1).p_value)
+        assert np.mean(np.array(p["gamma"]) <= 0.05) > 0.25
+        assert np.mean(np.array(p["shift"]) <= 0.05) <= 0.2
+
+    def test_dependence_is_seen_and_runs_repeat(self):
+        data = self.series(0, memory=0.5)
+        data[:, 1] += data[:, 0]
+        test = KCI(null=CircularShift(n_shifts=99)).fit(data)
+        assert test(0, 1).p_value == 0.01 == KCI(null=CircularShift(n_shifts=99)).fit(data)(0, 1).p_value
+
+    def test_labels_are_shifted_within(self):
+        groups = np.repeat([0, 1, 2], [30, 10, 60])
+        for rows in CircularShift(n_shifts=20)._shifts(groups):
+            assert sorted(rows) == list(range(100))
+            assert np.array_equal(groups[rows], groups)
+
+    def test_parameters(self):
+        for wrong in ({"n_shifts": 0}, {"gap": 0}):
+            with pytest.raises(ParameterError):
+                CircularShift(**wrong)
