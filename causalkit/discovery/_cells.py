@@ -22,7 +22,7 @@ from causalkit.exceptions import DataError
 
 __all__ = ["Cells"]
 
-MOST = 60
+MOST = 48
 ROWS = 10
 WIDTHS = (0.03, 0.08, 0.2, 0.5)
 JITTER = 1e-4

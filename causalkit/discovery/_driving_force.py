@@ -35,6 +35,7 @@ from causalkit.discovery._embedding import gaussian_gram, weighted_center
 from causalkit.discovery._independent_change import KernelEmbedding
 from causalkit.discovery._mechanism_parameters import ParameterEmbedding
 from causalkit.exceptions import DataError, ParameterError
+from causalkit.gpu._threads import single_thread_below
 
 __all__ = ["DrivingForce", "driving_force"]
 
@@ -266,7 +267,25 @@ def mechanism_force(
 ) -> DrivingForce:
     """Embed the mechanism of one variable of a table at every cell of the context and return its principal components."""
     cells = method.cells(points)
-    smooth, rough, attribution, kernel = _points(table, effect, causes, cells, method, cells.kernels())
+    with single_thread_below(_size(method, table, cells)):
+        return _estimated(table, effect, causes, cells, method, rng)
+
+
+def _size(method: ForceMethod, table: Table, cells: Cells) -> int:
+    """Return the size of the matrices that an embedding works on."""
+    return table.n_rows if isinstance(method.embedding, KernelEmbedding) else cells.number
+
+
+def _estimated(
+    table: Table,
+    effect: str,
+    causes: Sequence[str],
+    cells: Cells,
+    method: ForceMethod,
+    rng: np.random.Generator,
+) -> DrivingForce:
+    points, kernels = cells.points, cells.kernels()
+    smooth, rough, attribution, chosen = _points(table, effect, causes, cells, method, kernels, kernels)
     share = cells.counts / cells.counts.sum()
     axes = PrincipalAxes.of(method.gram_of(smooth @ smooth.T), share, method.n_components)
     coordinates = axes.coordinates
@@ -282,7 +301,8 @@ def mechanism_force(
     )
     if not method.n_resamples:
         return force
-    bands = bootstrap_bands(table, effect, causes, force, method, kernel, rng)
+    used = [[kernels[k]] for k in chosen]
+    bands = bootstrap_bands(table, effect, causes, force, method, used, rng)
     return replace(force, bands=bands)
 
 
@@ -293,19 +313,22 @@ def _points(
     cells: Cells,
     method: ForceMethod,
     kernels: Sequence[Floats],
-) -> tuple[Floats, Floats | None, dict[str, float], Floats]:
-    """Return the points of a mechanism over cells, the same without smoothing, the shares of the change, and the kernel that was chosen."""
+    scale_kernels: Sequence[Floats],
+    *,
+    with_rough: bool = True,
+) -> tuple[Floats, Floats | None, dict[str, float], tuple[int, int]]:
+    """Return the points of a mechanism over cells, the same without smoothing, the shares of the change, and the kernels that were chosen."""
     if isinstance(method.embedding, KernelEmbedding):
         gram = method.embedding.mechanism(table, effect, causes, cells)
         values, vectors = np.linalg.eigh(gram)
-        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))), None, {}, kernels[0]
-    effects, names = method.embedding.mechanism(table, effect, causes, cells, kernels)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))), None, {}, (0, 0)
+    effects, names = method.embedding.mechanism(table, effect, causes, cells, kernels, scale_kernels)
     rows = effects.natural()
     rough = None
-    if cells.places is not None:
+    if cells.places is not None and with_rough:
         apart = [np.eye(cells.number)]
         rough = method.embedding.mechanism(table, effect, causes, cells, apart)[0].natural()
-    return rows, rough, attribute(rows, names, cells.counts), kernels[effects.kernel]
+    return rows, rough, attribute(rows, names, cells.counts), effects.chosen
 
 
 def attribute(rows: Floats, names: Sequence[str], counts: NDArray[np.intp]) -> dict[str, float]:
@@ -364,7 +387,7 @@ def bootstrap_bands(
     causes: Sequence[str],
     force: DrivingForce,
     method: ForceMethod,
-    kernel: Floats,
+    kernels: Sequence[Sequence[Floats]],
     rng: np.random.Generator,
 ) -> Floats:
     """Return bands of the components, from rows drawn again within each cell; the axes of a resample are turned to the original ones."""
@@ -374,7 +397,7 @@ def bootstrap_bands(
         rows = np.concatenate([rng.choice(m, size=len(m)) for m in members])
         order = np.concatenate(members)
         again = table.take(rows[np.argsort(order)])
-        points = _points(again, effect, causes, cells, method, [kernel])[0]
+        points = _points(again, effect, causes, cells, method, *kernels, with_rough=False)[0]
         axes = PrincipalAxes.of(
             method.gram_of(points @ points.T), cells.counts / cells.counts.sum(), method.n_components
         )

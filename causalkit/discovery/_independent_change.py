@@ -32,6 +32,7 @@ from causalkit.discovery._embedding import (
     variable_gram,
 )
 from causalkit.discovery._mechanism_parameters import ParameterEmbedding
+from causalkit.gpu._threads import single_thread_below
 from causalkit.independence import center_gram
 
 __all__ = [
@@ -405,7 +406,8 @@ class IndependentChange:
             Statistic, p-value and what they rest on; NaN if one of the factors does not change.
         """
         cells = Cells.of(points)
-        marginal, conditional = self.embedding.grams(table, effect, causes, cells)
+        with single_thread_below(table.n_rows):
+            marginal, conditional = self.embedding.grams(table, effect, causes, cells)
         statistic = dependence_score(marginal, conditional, self.normalization)
         if np.isnan(statistic):
             return ChangeScore(statistic, float("nan"), 0.0)

@@ -26,6 +26,7 @@ from causalkit._validation import ColumnType, Floats, Table, check_count
 from causalkit.discovery._cells import Cells
 from causalkit.discovery._embedding import gaussian_gram
 from causalkit.discovery._random_effects import Effects, Moments, effects_of_regression, log_scale, smooth
+from causalkit.gpu._threads import single_thread_below
 from causalkit.independence._kernels import on_circle
 
 __all__ = ["ParameterEmbedding"]
@@ -76,13 +77,20 @@ class ParameterEmbedding:
             All ones where a mechanism does not change measurably.
         """
         kernels = cells.kernels()
-        marginal = law_of_causes(table, causes, cells, kernels)
-        design = additive_design(table, causes, self.n_basis)
-        conditional = law_of_effect(table, effect, design, cells, kernels)
+        with single_thread_below(cells.number):
+            marginal = law_of_causes(table, causes, cells, kernels)
+            design = additive_design(table, causes, self.n_basis)
+            conditional = law_of_effect(table, effect, design, cells, kernels)
         return parameter_gram(marginal), parameter_gram(conditional)
 
     def mechanism(
-        self, table: Table, effect: str, causes: Sequence[str], cells: Cells, kernels: Sequence[Floats]
+        self,
+        table: Table,
+        effect: str,
+        causes: Sequence[str],
+        cells: Cells,
+        kernels: Sequence[Floats],
+        scale_kernels: Sequence[Floats] | None = None,
     ) -> tuple[Effects, tuple[str, ...]]:
         """Return the parameters of P(effect | causes) over cells, and what each is a parameter of.
 
@@ -98,6 +106,8 @@ class ParameterEmbedding:
             The cells of the context.
         kernels : sequence of numpy.ndarray of shape (K, K)
             Candidates for the likeness of cells.
+        scale_kernels : sequence of numpy.ndarray of shape (K, K), optional
+            The same for the residual scale; by default those of the coefficients.
 
         Returns
         -------
@@ -105,7 +115,7 @@ class ParameterEmbedding:
             ``"level"``, ``"effect of <cause>"`` or ``"scale"`` for each parameter.
         """
         parts = design_parts(table, causes, self.n_basis)
-        effects = law_of_effect(table, effect, np.hstack(list(parts.values())), cells, kernels)
+        effects = law_of_effect(table, effect, np.hstack(list(parts.values())), cells, kernels, scale_kernels)
         names = [name for name, columns in parts.items() for _ in range(columns.shape[1])]
         every: list[str] = []
         for columns, kind in columns_of(table, effect):
@@ -189,7 +199,12 @@ def _log_covariance(columns: Floats, cells: Cells, kernels: Sequence[Floats]) ->
 
 
 def law_of_effect(
-    table: Table, effect: str, design: Floats, cells: Cells, kernels: Sequence[Floats]
+    table: Table,
+    effect: str,
+    design: Floats,
+    cells: Cells,
+    kernels: Sequence[Floats],
+    scale_kernels: Sequence[Floats] | None = None,
 ) -> Effects:
     """Predict coefficients and residual scale of the regression of an effect over cells."""
     parts = []
@@ -197,7 +212,10 @@ def law_of_effect(
         pooled = columns - design @ np.linalg.lstsq(design, columns, rcond=None)[0]
         for residuals in pooled.T:
             moments = Moments.of(design, residuals, cells.of_row, cells.number)
-            parts.append(effects_of_regression(moments, kernels, with_scale=kind != "categorical"))
+            with_scale = kind != "categorical"
+            parts.append(
+                effects_of_regression(moments, kernels, scale_kernels=scale_kernels, with_scale=with_scale)
+            )
     return Effects.beside(parts)
 
 

@@ -212,10 +212,10 @@ class TestCells:
         site, time = np.repeat([0.0, 1.0], 300), np.tile(np.arange(300.0), 2)
         points = ContextPoints.of(read_table(np.column_stack([site, time]), ["categorical", "time"]))
         cells = Cells.of(points)
-        assert cells.number == 60
-        assert np.bincount(cells.strata).tolist() == [30, 30]
-        for exchange in cells.exchanges(20, np.arange(60)):
-            assert sorted(exchange) == list(range(60))
+        assert cells.number == 48
+        assert np.bincount(cells.strata).tolist() == [24, 24]
+        for exchange in cells.exchanges(20, np.arange(48)):
+            assert sorted(exchange) == list(range(48))
             assert np.array_equal(cells.strata[exchange], cells.strata)
 
     def test_all_permutations_of_few_domains(self):
@@ -227,8 +227,8 @@ class TestCells:
     def test_slow_changes_have_few_independent_shifts(self):
         cells = Cells.of(times(600))
         rng = np.random.default_rng(0)
-        assert cells.independent_number(rng.normal(size=60)) > 18
-        assert cells.independent_number(np.cos(2 * np.pi * np.arange(60) / 60)) < 6
+        assert cells.independent_number(rng.normal(size=48)) > 15
+        assert cells.independent_number(np.cos(2 * np.pi * np.arange(48) / 48)) < 6
 
 
 class TestPValues:
