@@ -19,6 +19,7 @@ from causalkit._version import __version__
 from causalkit.exceptions import CausalKitError, CausalKitWarning, DataError, MissingDependencyError
 
 MIN_ROWS = 20
+BANDS = 50
 EDGE_COLUMNS = ("from", "edge", "to", "rule", "p_value", "statistic", "source", "note")
 
 
@@ -194,7 +195,7 @@ def fit(frame: Any, options: argparse.Namespace) -> Any:
     }
     if options.no_context:
         return PC(**common).fit(frame)
-    return CDNOD(**common).fit(frame, context=options.context)
+    return CDNOD(n_resamples=BANDS, **common).fit(frame, context=options.context)
 
 
 # -- output ------------------------------------------------------------------------------------------------------------------

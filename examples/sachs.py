@@ -66,7 +66,10 @@ found = models["CD-NOD, condition"]
 print("changing:", ", ".join(found.changing_))
 for (cause, effect), receipt in found.orientation_.items():
     if cause != "condition" and effect != "condition":
-        verdict = ""
-        if data.graph.has_edge(cause, effect):
+        if not data.graph.has_edge(cause, effect):
+            verdict = "not in the consensus"
+        elif not found.graph_.has_directed_edge(cause, effect):
+            verdict = "an edge of the consensus"
+        else:
             verdict = "as in the consensus" if data.graph.has_directed_edge(cause, effect) else "reversed"
-        print(f"{cause} - {effect}: {receipt.rule}; {verdict or 'not in the consensus'}")
+        print(f"{cause} - {effect}: {receipt.rule}; {verdict}")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -47,7 +47,8 @@ __all__ = [
 TIE = 1e-9
 
 
-class ChangeScore(NamedTuple):
+@dataclass(frozen=True)
+class ChangeScore:
     """The dependence between the changes of P(causes) and of P(effect | causes).
 
     Parameters
@@ -311,7 +312,7 @@ class IndependentChange:
         Level at which a direction is rejected; over the edges of a graph it is the false discovery rate.
     plausible : float, optional
         P-value above which the other direction is taken. With few contexts a wrong direction often is not rejected, so by
-        default it is 3 / (number of contexts), at least `alpha` and at most one half.
+        default it is 3 / (number of contexts), at least ``alpha`` and at most one half.
     normalization : {"alignment", "trace", "none"}, default="alignment"
         How statistics are normalised; see `dependence_score`. The p-value does not depend on it.
     n_exchanges : int, default=999
@@ -362,7 +363,7 @@ class IndependentChange:
         Returns
         -------
         float
-            At least `alpha`.
+            At least ``alpha``.
         """
         chosen = min(0.5, 3 / Cells.of(points).number) if self.plausible is None else self.plausible
         return max(chosen, self.alpha)

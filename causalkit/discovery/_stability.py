@@ -48,7 +48,7 @@ class Resampling:
     Parameters
     ----------
     n_resamples : int, default=50
-        Number of searches. With ``"subsample"`` they come in pairs that share no row as long as `fraction` is at most one half.
+        Number of searches. With ``"subsample"`` they come in pairs that share no row as long as ``fraction`` is at most one half.
     scheme : {"subsample", "bootstrap"}, default="subsample"
         Without or with replacement. Kernel tests reject too often on rows that occur twice.
     fraction : float, default=0.5
@@ -236,7 +236,7 @@ class Stability:
         Returns
         -------
         float
-            q is the mean number of edges per resample, m the number of pairs. The bound assumes that false edges are exchangeable
+            Here q is the mean number of edges per resample, m the number of pairs. The bound assumes that false edges are exchangeable
             and no more likely than chance, and that resamples are halves of the rows.
 
         References
