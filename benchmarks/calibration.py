@@ -1,6 +1,7 @@
 """How often independence tests reject a true independence: ours, ours with the original's ridge, and causal-learn's.
 
-Usage: ``python benchmarks/calibration.py [repetitions]``; 300 rows, level .05, seeds 0, 1, ... in every cell.
+Usage: ``python benchmarks/calibration.py [repetitions] [rows] [words]``; by default 200 repetitions of 300 rows; only cells whose name begins
+with one of the words, by default all. Level .05, seeds 0, 1, ... in every cell.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from threadpoolctl import threadpool_limits
 
 from causalkit.independence import kci_test
 
-N = 300
+N = int(sys.argv[2]) if len(sys.argv) > 2 else 300
 FUNCTIONS = [np.tanh, np.sin, np.square, np.cos, lambda v: v]
 
 
-def domain(k):
-    """Means of X and Y shift by 2 sd between k domains."""
+def domain(k, *, unequal=False):
+    """Means of X and Y shift by 2 sd between k domains, which may have sizes from one to twenty."""
 
     def draw(rng):
-        label, shift = np.arange(N) % k, 2 * rng.normal(size=(2, k))
+        sizes = np.geomspace(1, 20, k) if unequal else np.ones(k)
+        label = np.searchsorted(np.cumsum(sizes / sizes.sum()), (np.arange(N) + 0.5) / N)
+        shift = 2 * rng.normal(size=(2, k))
         return (
             shift[0][label] + rng.normal(size=N),
             shift[1][label] + rng.normal(size=N),
@@ -81,6 +84,7 @@ def mixed(k):
 
 CELLS = {
     **{f"domain, {k} labels": domain(k) for k in (2, 3, 5, 10, 20)},
+    **{f"unequal domains, {k} labels": domain(k, unequal=True) for k in (2, 3, 5, 10, 20)},
     **{f"time, {c} cycles" if c else "time, one jump": time(c) for c in (1, 3, 6, 12, 0)},
     **{f"one number and {k} labels": mixed(k) for k in (3, 10)},
     **{f"{q} numbers, one acts": numbers(q, one=True) for q in (1, 3, 5)},
@@ -102,7 +106,8 @@ def p_values(name, seed):
 def main(repetitions: int) -> None:
     print(f"rejections of a true independence at .05; n = {N}, {repetitions} repetitions")
     print(f"{'given':26} {'causalkit':>10} {'ridge 1e-3':>11} {'causal-learn':>13}")
-    for name in CELLS:
+    words = tuple(sys.argv[3:]) or ("",)
+    for name in (cell for cell in CELLS if cell.startswith(words)):
         p = np.array(Parallel(n_jobs=2)(delayed(p_values)(name, seed) for seed in range(repetitions)))
         ours, fixed, peer = (p < 0.05).mean(axis=0)
         print(f"{name:26} {ours:10.3f} {fixed:11.3f} {peer:13.3f}", flush=True)

@@ -69,7 +69,7 @@ class CDNOD(ConstraintSearch):
         For experiments whose targets are known: the variables that each label of the context acts on. Every experiment becomes a context
         of its own, ``"<context>=<label>"``, with arrows to its targets only; labels without targets are observations.
     independent_change : "auto", ChangeScorer or None, default="auto"
-        Phase III: an `IndependentChange` with its parameters, ``"auto"`` for its defaults, None to leave it out.
+        Phase III: an `IndependentChange` with its parameters, ``"auto"`` for its defaults at the level ``alpha``, None to leave it out.
     n_components : int, default=3
         Components of each driving force; 0 leaves the driving forces out.
     n_resamples : int, default=0
@@ -315,7 +315,7 @@ class CDNOD(ConstraintSearch):
                 raise ParameterError(
                     f"independent_change is {chosen!r}; allowed are 'auto', None or an IndependentChange"
                 )
-            return IndependentChange()
+            return IndependentChange(alpha=self.alpha)
         if chosen is not None and not isinstance(chosen, ChangeScorer):
             raise ParameterError(
                 f"independent_change must be 'auto', None or an IndependentChange; got {chosen!r}"

@@ -8,7 +8,13 @@ import pytest
 from scipy import stats
 
 from causalkit._validation import Table, read_table
-from causalkit.discovery import CDNOD, IndependentChange, KernelEmbedding, ParameterEmbedding
+from causalkit.discovery import (
+    CDNOD,
+    CombinedEmbedding,
+    IndependentChange,
+    KernelEmbedding,
+    ParameterEmbedding,
+)
 from causalkit.discovery._cells import Cells, stretches
 from causalkit.discovery._contexts import ContextPoints
 from causalkit.discovery._mechanism_parameters import additive_design, splines
@@ -272,6 +278,30 @@ class TestPValues:
         other = IndependentChange().score(scaled, "X2", ["X1"], domains(k[shuffle]))
         assert one.statistic == pytest.approx(other.statistic, rel=1e-5)
         assert one.p_value == pytest.approx(other.p_value, abs=0.01)
+
+    def test_a_sum_of_embeddings(self):
+        """Each part counts the same; a part that sees no change does not count."""
+
+        class Blind:
+            def grams(self, table, effect, causes, cells):
+                return (np.ones((cells.number, cells.number)),) * 2
+
+        data, k = pair(3, 9)
+        table, points = read_table(data), domains(k)
+        alone = IndependentChange().score(table, "X2", ["X1"], points)
+        with_blind = IndependentChange(embedding=CombinedEmbedding((ParameterEmbedding(), Blind())))
+        assert with_blind.score(table, "X2", ["X1"], points).statistic == pytest.approx(
+            alone.statistic, rel=1e-9
+        )
+        nothing = IndependentChange(embedding=CombinedEmbedding((Blind(),))).score(
+            table, "X2", ["X1"], points
+        )
+        assert np.isnan(nothing.statistic)
+        cells = Cells.of(points)
+        parts = [e.grams(table, "X2", ["X1"], cells)[0] for e in (ParameterEmbedding(), KernelEmbedding())]
+        centred = [g - g.mean(0) - g.mean(0)[:, None] + g.mean() for g in parts]
+        whole = CombinedEmbedding().grams(table, "X2", ["X1"], cells)[0]
+        np.testing.assert_allclose(whole, sum(g / np.linalg.norm(g) for g in centred), atol=1e-12)
 
     def test_a_constant_variable_does_not_change(self):
         rows = np.random.default_rng(0).normal(size=(315, 2)) * [0, 1]
