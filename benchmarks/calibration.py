@@ -24,8 +24,8 @@ def domain(k, *, unequal=False):
     """Means of X and Y shift by 2 sd between k domains, which may have sizes from one to twenty."""
 
     def draw(rng):
-        sizes = np.geomspace(1, 20, k) if unequal else np.ones(k)
-        label = np.searchsorted(np.cumsum(sizes / sizes.sum()), (np.arange(N) + 0.5) / N)
+        ends = np.cumsum(np.geomspace(1, 20, k))
+        label = np.searchsorted(ends / ends[-1], (np.arange(N) + 0.5) / N) if unequal else np.arange(N) % k
         shift = 2 * rng.normal(size=(2, k))
         return (
             shift[0][label] + rng.normal(size=N),

@@ -62,6 +62,17 @@ def test_a_jump_is_located_within_a_twentieth_of_the_rows(what):
         assert set(regimes[place + 20 :]) == {1}
 
 
+def test_a_jump_is_one_jump():
+    """The number of jumps is chosen on parameters that were not smoothed: a smoothed step is a slope, which falls into many pieces."""
+    found = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        x, y = effect_of("level", 1.5 * (np.arange(N) >= rng.integers(80, 320)), rng)
+        found.append(len(driving_force(y, np.arange(float(N)), x).change_points()))
+    assert found.count(1) >= 5
+    assert max(found) <= 4
+
+
 def test_kernel_embedding_recovers_too_and_has_no_names():
     rng = np.random.default_rng(3)
     drive = smooth_drive(rng)
