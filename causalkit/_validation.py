@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import narwhals as nw
 import numpy as np
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from causalkit.exceptions import DataError, DataTypeError, ParameterError
 
-ColumnType: TypeAlias = Literal["continuous", "categorical", "ordinal", "time", "cyclic"]
+PlainType: TypeAlias = Literal["continuous", "categorical", "ordinal", "time"]
+ColumnType: TypeAlias = PlainType | Literal["cyclic"]
 Floats: TypeAlias = NDArray[np.float64]
 
 
@@ -48,11 +49,11 @@ class Cyclic:
         check_between("period", self.period, 0, np.inf)
 
 
-Declared: TypeAlias = Literal["continuous", "categorical", "ordinal", "time"] | Cyclic
+Declared: TypeAlias = PlainType | Cyclic
 ColumnTypes: TypeAlias = Mapping[str, Declared] | Sequence[Declared] | None
 
 
-PLAIN_TYPES = ("continuous", "categorical", "ordinal", "time")
+PLAIN_TYPES: tuple[str, ...] = get_args(PlainType)
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,15 @@ class Table:
         if self.missing is None:
             return np.ones(self.n_rows, dtype=bool)
         return np.asarray(~self.missing[:, list(columns)].any(axis=1))
+
+    def without_holes(self, rows: NDArray[np.bool_]) -> Table:
+        """Return some of the rows, of which nothing is missing in the columns that are looked at."""
+        return replace(self.take(rows), missing=None)
+
+    def complete_for(self, names: Iterable[str]) -> tuple[NDArray[np.bool_], Table]:
+        """Return which rows are complete in all columns of some variables, and a table of these rows."""
+        rows = self.complete([k for name in names for k in self.positions(name)])
+        return rows, self if rows.all() else self.without_holes(rows)
 
     def join(self, other: Table) -> Table:
         """Return the columns of both tables side by side."""

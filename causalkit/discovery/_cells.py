@@ -58,10 +58,7 @@ class Cells:
         """Cut the contexts of a data set into cells, ordered contexts into at most so many of at least so many rows each."""
         if points.is_domain:
             return cls(points, points.rows, np.zeros(len(points.values), dtype=np.intp), None, points.values)
-        labels = [k for k, kind in enumerate(points.types) if kind == "categorical"]
-        order = points.leading_column()
-        domains = np.unique(points.values[:, labels], axis=0, return_inverse=True)[1].ravel()[points.rows]
-        along = points.values[points.rows, order]
+        domains, along = points.domains, points.along
         of_row = np.zeros(len(along), dtype=np.intp)
         strata: list[int] = []
         places: list[float] = []
@@ -111,7 +108,7 @@ class Cells:
         wanted = self.points if points is None else points
         if self.places is None:
             return np.asarray(values[_matches(wanted.values, self.centres)])
-        labels = [k for k, kind in enumerate(wanted.types) if kind == "categorical"]
+        labels = wanted.labels
         order, found = wanted.leading_column(), np.empty((len(wanted.values), values.shape[1]))
         first = np.unique(self.strata, return_index=True)[1]
         stratum = _matches(wanted.values[:, labels], self.centres[first][:, labels]) if labels else None

@@ -64,16 +64,11 @@ class ContextPoints:
 
     def read(self, context: Any) -> ContextPoints:
         """Read other contexts in the units of these: labels by their names, numbers with the same mean and scale."""
-        source = self.source
-        if source is None:
-            raise DataError("these contexts were given without their source, so that others cannot be read")
-        return self.convert(read_context(context, source.declared()))
+        return self.convert(read_context(context, self._known().declared()))
 
     def convert(self, given: Table) -> ContextPoints:
         """Turn a table of contexts of the same types into the units of these."""
-        source, columns = self.source, []
-        if source is None:
-            raise DataError("these contexts were given without their source, so that others cannot be read")
+        source, columns = self._known(), []
         for k, (name, kind) in enumerate(zip(source.names, source.types, strict=True)):
             column = given.values[:, k]
             if kind == "categorical":
@@ -86,6 +81,11 @@ class ContextPoints:
                 columns.append((column - known.mean()) / (scale or 1.0))
         return ContextPoints(np.column_stack(columns), np.arange(given.n_rows), self.types, source)
 
+    def _known(self) -> Table:
+        if self.source is None:
+            raise DataError("these contexts were given without their source, so that others cannot be read")
+        return self.source
+
     @property
     def is_domain(self) -> bool:
         """Whether all context columns are labels."""
@@ -95,6 +95,22 @@ class ContextPoints:
     def counts(self) -> NDArray[np.intp]:
         """Number of rows in each context."""
         return np.bincount(self.rows, minlength=len(self.values))
+
+    @property
+    def labels(self) -> list[int]:
+        """Positions of the columns that are labels."""
+        return [k for k, kind in enumerate(self.types) if kind == "categorical"]
+
+    @property
+    def domains(self) -> NDArray[np.intp]:
+        """The combination of labels of each row, numbered from 0; all 0 without labels."""
+        numbers = np.unique(self.values[:, self.labels], axis=0, return_inverse=True)[1]
+        return np.asarray(numbers.ravel()[self.rows])
+
+    @property
+    def along(self) -> Floats:
+        """Where each row stands in the order of contexts, in the units of the leading column."""
+        return np.asarray(self.values[self.rows, self.leading_column()])
 
     def leading_column(self) -> int:
         """Return the position of the column that orders the contexts: the first time, else the first number, else the first phase."""
@@ -107,7 +123,7 @@ class ContextPoints:
     def kernel(self, width: float, others: Floats | None = None) -> Floats:
         """Return the kernel between contexts, delta for labels and Gaussian of the given width for the rest: (m, m), or (m, k) with others."""
         ends = self.values if others is None else others
-        labels = [k for k, kind in enumerate(self.types) if kind == "categorical"]
+        labels = self.labels
         phases = [k for k, kind in enumerate(self.types) if kind == "cyclic"]
         numbers = [k for k in range(len(self.types)) if k not in labels + phases]
         gram = np.ones((len(self.values), len(ends)))
@@ -116,15 +132,6 @@ class ContextPoints:
         for k in phases:
             gram = gram * Circle(PHASE_PER_TIME * width)(self.values[:, [k]], ends[:, [k]])
         return gram * Delta()(self.values[:, labels], ends[:, labels]) if labels else gram
-
-    def effective_number(self, width: float) -> float:
-        """Return how many independent contexts there are: (sum of eigenvalues)² / (sum of squares) of the kernel.
-
-        That is the number of domains for labels, and the number of stretches of about two widths for time.
-        """
-        share = self.counts / self.counts.sum()
-        gram = self.kernel(width) * np.sqrt(share[:, None] * share[None, :])
-        return float(np.trace(gram) ** 2 / np.sum(gram**2))
 
 
 def _codes(levels: tuple[Any, ...], codes: Floats, known: tuple[Any, ...], name: str) -> Floats:

@@ -250,6 +250,11 @@ class ForceMethod:
         """Return the cells at which the mechanism is embedded."""
         return Cells.of(points, GRID, 1) if isinstance(self.embedding, KernelEmbedding) else Cells.of(points)
 
+    def axes(self, rows: Floats, cells: Cells) -> PrincipalAxes:
+        """Return the principal axes of points, each weighted by the rows of its cell."""
+        share = cells.counts / cells.counts.sum()
+        return PrincipalAxes.of(self.gram_of(rows @ rows.T), share, self.n_components)
+
     def gram_of(self, rows: Floats) -> Floats:
         """Return the Gram matrix of points, or turn one of inner products into the chosen kernel."""
         if self.kernel == "linear":
@@ -286,8 +291,7 @@ def _estimated(
 ) -> DrivingForce:
     points, kernels = cells.points, cells.kernels()
     smooth, rough, attribution, chosen = _points(table, effect, causes, cells, method, kernels, kernels)
-    share = cells.counts / cells.counts.sum()
-    axes = PrincipalAxes.of(method.gram_of(smooth @ smooth.T), share, method.n_components)
+    axes = method.axes(smooth, cells)
     coordinates = axes.coordinates
     sharp = coordinates if rough is None else axes.project(method, smooth, rough)
     force = DrivingForce(
@@ -393,15 +397,12 @@ def bootstrap_bands(
     """Return bands of the components, from rows drawn again within each cell; the axes of a resample are turned to the original ones."""
     cells, draws = force.cells, []
     members = [np.flatnonzero(cells.of_row == k) for k in range(cells.number)]
+    places = np.argsort(np.concatenate(members))
     for _ in range(method.n_resamples):
         rows = np.concatenate([rng.choice(m, size=len(m)) for m in members])
-        order = np.concatenate(members)
-        again = table.take(rows[np.argsort(order)])
+        again = table.take(rows[places])
         points = _points(again, effect, causes, cells, method, *kernels, with_rough=False)[0]
-        axes = PrincipalAxes.of(
-            method.gram_of(points @ points.T), cells.counts / cells.counts.sum(), method.n_components
-        )
-        draws.append(turned(axes.coordinates, force.coordinates))
+        draws.append(turned(method.axes(points, cells).coordinates, force.coordinates))
     ends = np.quantile(draws, [(1 - method.level) / 2, (1 + method.level) / 2], axis=0)
     return np.array([cells.spread(end)[cells.points.rows] for end in ends])
 

@@ -221,10 +221,8 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
         strata = np.zeros(n, dtype=np.intp)
         if contexts is not None:
             points = ContextPoints.of(contexts)
-            labels = [k for k, kind in enumerate(points.types) if kind == "categorical"]
-            rows = points.values[points.rows]
-            strata = np.unique(rows[:, labels], axis=0, return_inverse=True)[1].ravel() if labels else strata
-            time = None if points.is_domain else rows[:, points.leading_column()]
+            strata = points.domains
+            time = None if points.is_domain else points.along
             context = np.arange(n, dtype=np.float64) if context is None else context
         draws = self.resampling.draws(strata, time)
         graphs = resampled_graphs(self, data, context, draws, self.n_jobs)

@@ -28,7 +28,7 @@ from causalkit._validation import Table
 from causalkit.discovery._contexts import ContextPoints
 from causalkit.discovery._independent_change import ChangeScore, ChangeScorer
 from causalkit.discovery._orientation import Orienter, Receipt
-from causalkit.graph._bits import closure, members
+from causalkit.graph._bits import members
 from causalkit.graph._classes import extension, new_colliders
 from causalkit.graph._meek import close
 
@@ -122,15 +122,6 @@ class SinkSearch:
         ]
         return sorted(pairs, key=lambda pair: (names[pair[0]], names[pair[1]]))
 
-    def _groups(self) -> list[int]:
-        """Return the groups of changing variables that undirected edges still join."""
-        inside, groups, seen = self._inside(), [], 0
-        for v, mask in enumerate(inside):
-            if mask and not seen >> v & 1:
-                groups.append(closure(1 << v, inside))
-                seen |= groups[-1]
-        return groups
-
     # -- hypotheses ------------------------------------------------------------------------------------------------------------
 
     def _sink_causes(self, v: int) -> tuple[int, ...]:
@@ -160,8 +151,7 @@ class SinkSearch:
     def _scored(self, v: int, causes: tuple[int, ...]) -> ChangeScore:
         """Ask the scorer, on the rows that are complete."""
         names = self.orienter.names
-        rows = self.table.complete([k for u in (v, *causes) for k in self.table.positions(names[u])])
-        table = self.table if rows.all() else replace(self.table.take(rows), missing=None)
+        rows, table = self.table.complete_for([names[u] for u in (v, *causes)])
         return self.scorer.score(table, names[v], [names[k] for k in causes], self.points.take(rows))
 
     def _judged(self, key: tuple[int, tuple[int, ...]]) -> ChangeHypothesis:
@@ -180,7 +170,7 @@ class SinkSearch:
 
     def _orient_one(self) -> bool:
         """Orient the clearest accepted sink; return whether there was one."""
-        candidates = [v for group in self._groups() for v in members(group) if self._accepted(v)]
+        candidates = [v for v, mask in enumerate(self._inside()) if mask and self._accepted(v)]
         if not candidates:
             return False
         best = min(
@@ -253,7 +243,7 @@ def rejection_level(p_values: Sequence[float], n_edges: int, alpha: float) -> fl
     p = np.sort([value for value in p_values if np.isfinite(value)])
     steps = alpha * np.arange(1, len(p) + 1) / n_edges
     passed = np.flatnonzero(p <= steps)
-    return min(alpha, float(steps[passed[-1]])) if len(passed) else min(alpha, alpha / n_edges)
+    return min(alpha, float(steps[passed[-1]])) if len(passed) else alpha / n_edges
 
 
 def confidence(rejected: float, plausible: float) -> float:

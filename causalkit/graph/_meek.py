@@ -59,19 +59,20 @@ def close(pattern: Pattern, opposed: set[frozenset[int]] | None = None) -> list[
     while fresh:
         consequences = _round(pattern, fresh)
         clashes = [arrow for arrow in consequences if arrow[::-1] in consequences]
-        if clashes and opposed is None:
-            raise OpposingRulesError(*clashes[0])
         if opposed is not None:
             opposed.update(map(frozenset, clashes))
-            consequences = _without_opposed(pattern, consequences, opposed)
+            consequences = _put_unopposed(pattern, consequences, opposed)
+        elif clashes:
+            raise OpposingRulesError(*clashes[0])
+        else:
+            for tail, head in consequences:
+                pattern.orient(tail, head)
         fresh = list(consequences)
-        for tail, head in fresh if opposed is None else ():
-            pattern.orient(tail, head)
         applied += [Orientation(tail, head, rule) for (tail, head), rule in consequences.items()]
     return applied
 
 
-def _without_opposed(
+def _put_unopposed(
     pattern: Pattern, consequences: dict[tuple[int, int], int], opposed: set[frozenset[int]]
 ) -> dict[tuple[int, int], int]:
     """Put the arrows that nothing opposes, and return them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -112,16 +111,12 @@ class TestwiseDeletion(FittedTest):
             self._check_number(rows, triple)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConstantColumnWarning)
-                part = copy.copy(get_test(self.test)).fit(self._rows(rows))
+                part = get_test(self.test).fit(self.table_.without_holes(rows))
             self._fitted[key] = part
         self._fitted.move_to_end(key)
         while len(self._fitted) > KEPT:
             self._fitted.popitem(last=False)
         return self._fitted[key]
-
-    def _rows(self, rows: NDArray[np.bool_]) -> Table:
-        part = self.table_.take(rows)
-        return Table(part.names, part.values, part.types, part.inferred, part.levels)
 
     def _check_number(self, rows: NDArray[np.bool_], triple: Triple) -> None:
         if rows.sum() < MIN_ROWS:
