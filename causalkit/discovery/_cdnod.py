@@ -73,7 +73,7 @@ class CDNOD(ConstraintSearch):
     n_components : int, default=3
         Components of each driving force; 0 leaves the driving forces out.
     n_resamples : int, default=0
-        Bootstrap resamples for the bands of driving forces.
+        Bootstrap resamples for the bands of driving forces; none where rows are left out for missing values.
     column_types : mapping or sequence, optional
         Types of columns; see `causalkit.independence.KCI`. **Numbered domains must be declared** ``"categorical"``: their labels
         are no numbers.
@@ -347,7 +347,10 @@ class CDNOD(ConstraintSearch):
         )
         for name in self.changing_ if self.n_components else ():
             parents = [p for p in self.graph_.parents(name) if p not in contexts.names]
-            forces[name] = mechanism_force(variables, name, parents, points, method, np.random.default_rng(0))
+            rows, table = variables.complete_for([name, *parents])
+            rng = np.random.default_rng(0)
+            force = mechanism_force(table, name, parents, points.take(rows), method, rng)
+            forces[name] = _force_of_rows(force, points)
         self.forces_ = forces
         self.driving_forces_: dict[str, Floats] = {name: force.components for name, force in forces.items()}
         self.driving_force_spectra_: dict[str, Floats] = {
@@ -356,7 +359,7 @@ class CDNOD(ConstraintSearch):
 
 
 def _force_of_rows(force: DrivingForce, points: ContextPoints) -> DrivingForce:
-    """Give a driving force that was estimated on some of the rows to all of them."""
+    """Give a driving force that was estimated on some of the rows to all of them; without bands."""
     if points.source is None or len(force.components) == len(points.rows):
         return force
     known = force.cells.points.convert(points.source)

@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from causalkit.discovery import CDNOD, PC
+from causalkit.discovery import CDNOD, PC, driving_force
 from causalkit.exceptions import DataError, ParameterError
 from causalkit.independence import FisherZ, TestwiseDeletion, kci_test
 
@@ -98,6 +98,18 @@ class TestSearches:
             assert force.shape == (240, 3)
             assert np.isfinite(force).all()
             np.testing.assert_allclose(force[0], force[8])
+
+    def test_driving_forces_are_those_of_the_complete_rows(self):
+        """What stands in for a missing value is never looked at."""
+        rng = np.random.default_rng(0)
+        site = np.array([f"s{c}" for c in np.arange(240) % 8])
+        a = (2 * rng.normal(size=8))[np.arange(240) % 8] + rng.normal(size=240)
+        frame = pd.DataFrame({"a": a, "b": rng.normal(size=240), "site": site})
+        frame.loc[rng.random(240) < 0.3, "a"] = np.nan
+        model = CDNOD(missing="testwise").fit(frame, context="site")
+        whole = frame["a"].notna()
+        expected = driving_force(frame.loc[whole, "a"].to_numpy(), site[whole])
+        np.testing.assert_allclose(model.driving_forces_["a"][whole], expected.components, atol=1e-9)
 
     def test_a_context_must_be_complete(self):
         frame = holed().assign(site=["a", "b", None] * 100)
