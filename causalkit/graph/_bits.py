@@ -42,6 +42,15 @@ def masks_to_rows(masks: Sequence[int], width: int) -> NDArray[np.bool_]:
     return np.unpackbits(packed, axis=1, count=width, bitorder="little").astype(bool)
 
 
+def transposed(masks: Sequence[int]) -> list[int]:
+    """Turn sets of parents into sets of children, and back."""
+    out = [0] * len(masks)
+    for node, mask in enumerate(masks):
+        for other in members(mask):
+            out[other] |= 1 << node
+    return out
+
+
 def closure(start: int, step: Sequence[int]) -> int:
     """Return everything reachable from `start` (which is included) by repeating `step`."""
     reached = frontier = start

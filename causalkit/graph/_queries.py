@@ -10,16 +10,16 @@ from functools import cached_property
 
 import numpy as np
 
-from causalkit.exceptions import GraphError, GraphKindError
+from causalkit.exceptions import GraphError, GraphKindError, NotExtendableError
+from causalkit.graph import _classes, _pag, _projection
 from causalkit.graph._bits import closure, mask_of, members, topological_order
 from causalkit.graph._core import GraphCore, as_names
 from causalkit.graph._marks import GraphKind, Mark, glyph
+from causalkit.graph._pattern import Pattern
 from causalkit.graph._possible import possibly_reachable
 from causalkit.graph._separation import Separator
 
-SEPARABLE = (GraphKind.DAG, GraphKind.ADMG, GraphKind.MAG, GraphKind.UG)
-
-
+PATTERNS = (GraphKind.CPDAG, GraphKind.MPDAG, GraphKind.PDAG)
 POSSIBLE = (GraphKind.CPDAG, GraphKind.MPDAG, GraphKind.MAG, GraphKind.PAG)
 
 
@@ -337,10 +337,17 @@ class GraphQueries(GraphCore):
 
     @cached_property
     def _separator(self) -> Separator:
-        if self.kind not in SEPARABLE:
-            allowed = ", ".join(SEPARABLE)
-            msg = f"separation is defined here for {allowed}; this graph is a {self.kind}. Extend it with to_dag() first"
+        """Neighbour sets of this graph, or of one member of its class: all members have the same separations."""
+        if self.kind is GraphKind.UNKNOWN:
+            msg = "separation is not defined for a graph of kind UNKNOWN; say what its marks mean with with_kind()"
             raise GraphKindError(msg)
+        if self.kind in PATTERNS:
+            parents = _classes.extension(Pattern.from_marks(self.marks))
+            if parents is None:
+                raise NotExtendableError("no directed acyclic graph has these edges and colliders")
+            return Separator.of_dag(parents)
+        if self.kind is GraphKind.PAG:
+            return Separator.of_marks(_pag.member(self.marks))
         return Separator(self._parent_masks, self._child_masks, self._spouse_masks, self._undirected_masks)
 
     def separated(
@@ -363,7 +370,7 @@ class GraphQueries(GraphCore):
         Raises
         ------
         GraphKindError
-            If the graph is not a DAG, ADMG, MAG or UG.
+            If the graph is of kind UNKNOWN.
         GraphError
             If the three sets overlap.
 
@@ -383,12 +390,93 @@ class GraphQueries(GraphCore):
         >>> g.separated("A", "B"), g.separated("A", "B", given="D")
         (True, False)
         """
-        left, right, middle = (mask_of(self.index(n) for n in as_names(nodes)) for nodes in (x, y, given))
-        overlap = left & right | left & middle | right & middle
-        if overlap:
-            msg = f"x, y and given must be disjoint; {self._names(members(overlap))} are in more than one"
-            raise GraphError(msg)
+        left, right, middle = self._disjoint(x, y, given, "given")
         return not self._separator.reachable(left, middle) & right
+
+    def _disjoint(
+        self, x: str | Iterable[str], y: str | Iterable[str], third: str | Iterable[str], name: str
+    ) -> tuple[int, int, int]:
+        """Read three sets of nodes that must not overlap."""
+        a, b, c = (mask_of(self.index(n) for n in as_names(nodes)) for nodes in (x, y, third))
+        overlap = a & b | a & c | b & c
+        if overlap:
+            msg = f"x, y and {name} must be disjoint; {self._names(members(overlap))} are in more than one"
+            raise GraphError(msg)
+        return a, b, c
+
+    def minimal_separator(
+        self,
+        x: str | Iterable[str],
+        y: str | Iterable[str],
+        *,
+        include: str | Iterable[str] = (),
+        within: str | Iterable[str] | None = None,
+    ) -> tuple[str, ...] | None:
+        """Return a set that separates `x` and `y` and of which no smaller part does.
+
+        Parameters
+        ----------
+        x, y : str or iterable of str
+            Two nodes, or two disjoint sets of nodes.
+        include : str or iterable of str, default=()
+            Nodes that must be in the set; only the others are minimal then.
+        within : str or iterable of str, optional
+            Nodes that may be in the set; by default all others.
+
+        Returns
+        -------
+        tuple of str or None
+            The set, which may be empty; None if no allowed set separates them. Of several minimal sets it is the one nearest to `y`
+            among what is nearest to `x`.
+
+        Raises
+        ------
+        GraphKindError
+            If the graph is of kind UNKNOWN.
+        GraphError
+            If `x`, `y` and `include` overlap, or `include` is not in `within`.
+
+        Notes
+        -----
+        Linear in the number of edges.
+
+        References
+        ----------
+        B. van der Zander, M. Liśkiewicz, J. Textor, "Separators and adjustment sets in causal graphs: complete criteria and an
+        algorithmic framework", Artificial Intelligence 270, 2019, section 4.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> g = CausalGraph.parse("A -> B; B -> C; A -> D; D -> C")
+        >>> g.minimal_separator("A", "C"), g.minimal_separator("A", "C", within=["B"])
+        (('B', 'D'), None)
+        """
+        left, right, inside = self._disjoint(x, y, include, "include")
+        everything = (1 << self.n_nodes) - 1
+        allowed = everything if within is None else mask_of(self.index(n) for n in as_names(within))
+        if inside & ~allowed:
+            msg = f"include must be part of within; {self._names(members(inside & ~allowed))} are not"
+            raise GraphError(msg)
+        found = self._separator.minimal(left, right, inside, allowed)
+        return None if found is None else self._names(members(found))
+
+    def districts(self) -> tuple[tuple[str, ...], ...]:
+        """Return the sets of nodes that paths of bidirected edges connect, also called c-components.
+
+        Returns
+        -------
+        tuple of tuple of str
+            Every node is in one district; sorted by first member.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B; A <-> C; D", kind="ADMG").districts()
+        (('A', 'C'), ('B',), ('D',))
+        """
+        found = _projection.districts(self._spouse_masks)
+        return tuple(self._names(members(district)) for district in found)
 
     def unshielded_colliders(self) -> tuple[tuple[str, str, str], ...]:
         """Return all (a, b, c) with arrowheads at b on both edges a–b and b–c, and a and c not adjacent.

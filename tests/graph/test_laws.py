@@ -247,11 +247,20 @@ def test_scale_free_graphs_have_hubs():
     assert largest[1] > 2 * largest[0]
 
 
-@pytest.mark.parametrize("kind", ["CPDAG", "MPDAG", "PDAG", "PAG", "UNKNOWN"])
-def test_separation_is_refused_where_it_is_not_defined(kind):
-    g = CausalGraph.parse("A --- B", kind=kind)
-    with pytest.raises(GraphError, match="to_dag"):
+def test_separation_is_refused_where_it_is_not_defined():
+    g = CausalGraph.parse("A --- B", kind="UNKNOWN")
+    with pytest.raises(GraphError, match="with_kind"):
         g.separated("A", "B")
+
+
+@pytest.mark.parametrize("kind", ["CPDAG", "MPDAG", "PDAG"])
+@given(dags(6), st.data())
+def test_separation_in_a_class_is_that_of_its_members(kind, g, data):
+    pattern = g.to_cpdag().with_kind(kind)
+    if g.n_nodes > 2:
+        x, y, *rest = data.draw(st.permutations(g.nodes))
+        given_nodes = data.draw(st.lists(st.sampled_from(rest), unique=True))
+        assert pattern.separated(x, y, given_nodes) == g.separated(x, y, given_nodes)
 
 
 def test_marks_are_read_only_and_graphs_hashable():
