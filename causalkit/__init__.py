@@ -11,6 +11,8 @@ importing causalkit is cheap:
     PC and CD-NOD;
 `causalkit.gpu`
     arrays on NumPy, CuPy and torch, devices and memory;
+`causalkit.strength`
+    what to adjust for, and how strongly one thing causes another;
 `causalkit.evaluation`
     how far one graph is from another.
 """
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from causalkit._version import __version__
 
 if TYPE_CHECKING:
-    from causalkit import datasets, discovery, evaluation, exceptions, gpu, graph, independence
+    from causalkit import datasets, discovery, evaluation, exceptions, gpu, graph, independence, strength
     from causalkit.graph import BackgroundKnowledge, CausalGraph, Edge, GraphKind, Mark
 
 __all__ = [
@@ -40,9 +42,19 @@ __all__ = [
     "gpu",
     "graph",
     "independence",
+    "strength",
 ]
 
-_SUBPACKAGES = {"datasets", "discovery", "evaluation", "exceptions", "gpu", "graph", "independence"}
+_SUBPACKAGES = {
+    "datasets",
+    "discovery",
+    "evaluation",
+    "exceptions",
+    "gpu",
+    "graph",
+    "independence",
+    "strength",
+}
 _FROM_GRAPH = {"BackgroundKnowledge", "CausalGraph", "Edge", "GraphKind", "Mark"}
 
 

@@ -51,14 +51,14 @@ def transposed(masks: Sequence[int]) -> list[int]:
     return out
 
 
-def closure(start: int, step: Sequence[int]) -> int:
-    """Return everything reachable from `start` (which is included) by repeating `step`."""
+def closure(start: int, step: Sequence[int], within: int = -1) -> int:
+    """Return everything reachable from `start` (which is included) by repeating `step` without leaving `within`."""
     reached = frontier = start
     while frontier:
         fresh = 0
         for node in members(frontier):
             fresh |= step[node]
-        frontier = fresh & ~reached
+        frontier = fresh & within & ~reached
         reached |= frontier
     return reached
 

@@ -4,7 +4,7 @@ The members of a class differ in the undirected components of its completed grap
 directed on its own, without cycles and without unshielded colliders (Andersson, Madigan and Perlman 1997), so that the size is a
 product. For one component every such orientation has a topological order that begins with a maximal clique; cliques are put in a tree,
 and an orientation is counted at the first clique of the tree whose nodes can begin, by leaving out those orders of a clique
-that begin with its intersection with an earlier one (Wienöbst, Bannach and Liśkiewicz 2021, theorem 3). What remains once a
+that begin with its intersection with an earlier one (Wienöbst, Bannach and Liśkiewicz 2021). What remains once a
 clique comes first falls into smaller components, which are counted the same way and remembered. The number of different
 components met is at most twice that of the maximal cliques.
 
@@ -42,7 +42,7 @@ class ChordalOrientations:
         """Return the connected components of the graph on some of the nodes."""
         found = []
         while nodes:
-            component = closure(nodes & -nodes, [mask & nodes for mask in self.neighbors])
+            component = closure(nodes & -nodes, self.neighbors, within=nodes)
             found.append(component)
             nodes &= ~component
         return found
@@ -87,7 +87,7 @@ class ChordalOrientations:
         return [c for c in cliques if not any(c & ~other == 0 for other in cliques if other != c)]
 
     def after(self, component: int, clique: int) -> list[int]:
-        """Return what falls apart once a clique comes first, in a topological order (their algorithm 1)."""
+        """Return what falls apart once a clique comes first, in a topological order."""
         classes = [clique, component & ~clique]
         taken, found = 0, []
         while classes:

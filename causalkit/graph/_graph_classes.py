@@ -310,7 +310,7 @@ class GraphClasses(GraphConversions):
         References
         ----------
         T. Richardson, P. Spirtes, "Ancestral graph Markov models", Annals of Statistics 30, 2002, section 4.2. J. Zhang, "Causal
-        inference and reasoning in causally insufficient systems", dissertation, Carnegie Mellon University, 2006, theorem 3.3.2.
+        inference and reasoning in causally insufficient systems", dissertation, Carnegie Mellon University, 2006.
 
         Examples
         --------

@@ -1,7 +1,7 @@
 """The members of a class of directed acyclic graphs: all of them one by one, their number, one at random.
 
 The class is that of a maximally oriented graph. Either direction of any of its undirected edges is that of some member (Meek
-1995, theorem 4), so that directing one edge, closing under Meek's rules and going on never ends without a member: the
+1995), so that directing one edge, closing under Meek's rules and going on never ends without a member: the
 time between two members is polynomial. The undirected edges fall into components that are directed independently of one another
 (Perković 2020). A component without arrows inside is counted in polynomial time; one with arrows, which come from background knowledge,
 is split on an edge until none has, and that can take exponentially many steps (counting is then #P-hard): they are bounded.

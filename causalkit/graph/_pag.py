@@ -6,7 +6,7 @@ set, the graph that we start from answers: on a discriminating path a node is a 
 it is one in all of them. The rules are sound and complete: a mark is put if and only if all members share it.
 
 `member` goes back: a circle opposite an arrowhead becomes a tail, a circle opposite a tail an arrowhead, and what is left,
-circles at both ends, is directed without cycles and without new unshielded colliders (Zhang 2006, theorem 3.3.2).
+circles at both ends, is directed without cycles and without new unshielded colliders (Zhang 2006).
 
 References
 ----------

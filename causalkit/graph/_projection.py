@@ -4,8 +4,7 @@
 latent projection, in which two children of a hidden node are joined by ↔ (Verma and Pearl 1990; Richardson 2003).
 
 `ancestral` keeps less and fits data better: of every pair it says whether any set of observed nodes separates it, and
-which of the two causes the other or a selected node. That is the maximal ancestral graph (Richardson and Spirtes 2002,
-section 4.2). Two nodes that some set separates are separated by their ancestors and those of the selected nodes
+which of the two causes the other or a selected node. That is the maximal ancestral graph (Richardson and Spirtes 2002). Two nodes that some set separates are separated by their ancestors and those of the selected nodes
 (Richardson and Spirtes 2002, theorem 4.2), so that one query per pair decides, and a pair that no chain of ↔ edges connects
 needs none.
 """

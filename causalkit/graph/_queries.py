@@ -426,8 +426,7 @@ class GraphQueries(GraphCore):
         Returns
         -------
         tuple of str or None
-            The set, which may be empty; None if no allowed set separates them. Of several minimal sets it is the one nearest to `y`
-            among what is nearest to `x`.
+            The set, which may be empty; None if no allowed set separates them. Of several minimal sets it is the one nearest to `x`.
 
         Raises
         ------

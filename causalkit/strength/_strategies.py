@@ -1,0 +1,71 @@
+"""Which of several adjustment sets to take; each strategy returns one as a mask, or None."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from causalkit.graph._bits import members
+from causalkit.strength._cuts import MoralGraph
+from causalkit.strength._problem import Problem
+
+
+def optimal(problem: Problem) -> int | None:
+    """Return the set of least asymptotic variance (Henckel, Perković and Maathuis 2022).
+
+    Parents of the nodes between cause and effect, that are not forbidden themselves. If it is not observed, the minimal set nearest to
+    the effects, which has the least variance among minimal sets (Smucler, Sapienza and Rotnitzky 2022).
+    """
+    found = 0
+    for node in members(problem.between):
+        found |= problem.routes.parents[node]
+    found = found & ~problem.causes & ~problem.forbidden | problem.required
+    if not found & ~problem.allowed and problem.is_valid(found):
+        return found
+    return minimal(problem)
+
+
+def minimal(problem: Problem) -> int | None:
+    """Return the minimal set nearest to the effects."""
+    if problem.uncertain or problem.required & problem.forbidden:
+        return None
+    return problem.backdoor.minimal(problem.effects, problem.causes, problem.required, problem.usable)
+
+
+def canonical(problem: Problem) -> int | None:
+    """Return all usable possible ancestors of causes and effects."""
+    return problem.canonical
+
+
+def parents(problem: Problem) -> int | None:
+    """Return the parents of the causes, where they are an adjustment set."""
+    found = problem.required
+    for node in members(problem.causes):
+        found |= problem.routes.parents[node]
+    return _checked(problem, found & ~problem.causes)
+
+
+def temporal(problem: Problem) -> int | None:
+    """Return everything that the causes cannot affect, where that is an adjustment set."""
+    after = problem.routes.possible_descendants(problem.causes)
+    return _checked(problem, problem.allowed & ~after | problem.required)
+
+
+def _checked(problem: Problem, found: int) -> int | None:
+    return found if not found & ~problem.allowed and problem.is_valid(found) else None
+
+
+def cheapest(problem: Problem, costs: Mapping[int, float]) -> int | None:
+    """Return a set of least total cost."""
+    if problem.canonical is None:
+        return None
+    found = MoralGraph(problem).cheapest_separator(costs)
+    return None if found is None else found | problem.required
+
+
+STRATEGIES: dict[str, Callable[[Problem], int | None]] = {
+    "optimal": optimal,
+    "minimal": minimal,
+    "parents": parents,
+    "canonical": canonical,
+    "temporal": temporal,
+}
