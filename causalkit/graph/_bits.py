@@ -63,6 +63,15 @@ def closure(start: int, step: Sequence[int], within: int = -1) -> int:
     return reached
 
 
+def all_reachable(step: Sequence[int]) -> list[int]:
+    """Return for each node of an acyclic graph everything reachable by one step or more."""
+    found = [0] * len(step)
+    for node in reversed(topological_order(transposed(step)) or range(len(step))):
+        for following in members(step[node]):
+            found[node] |= 1 << following | found[following]
+    return found
+
+
 def find_cycle(step: Sequence[int]) -> tuple[int, ...] | None:
     """Return the nodes of one directed cycle in order, or None if there is none."""
     remaining = (1 << len(step)) - 1

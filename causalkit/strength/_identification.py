@@ -92,8 +92,8 @@ class Identification:
         ``"zero"``: no possibly directed path, the effect is zero in every graph of the class. ``"backdoor"``: by adjustment.
         ``"frontdoor"``: by mediators. ``"none"``: by neither; `reason` says why.
     adjustment_set : tuple of str or None
-        Names in data order. The empty tuple is a set, with which the plain contrast is right; None means that there is none, or none
-        of the strategy. An effect that is zero can do without.
+        Names in data order. The empty tuple is a set, with which the plain contrast is right; None means that there is none, that
+        the strategy has none, or that none is needed because the effect is zero.
     mediators : tuple of str or None
         The front-door set.
     strategy : str
@@ -231,14 +231,14 @@ def identify(
     """
     check_choice("strategy", strategy, ("auto", "minimum", *STRATEGIES))
     problem = read_problem(graph, cause, effect, observed, forbid, require)
+    if problem.is_zero:
+        return _answer(
+            problem, "zero", None, strategy, "no possibly directed path leads from cause to effect"
+        )
     if strategy == "minimum":
         found = cheapest(problem, _read_costs(graph, costs))
     else:
         found = (optimal if strategy == "auto" else STRATEGIES[strategy])(problem)
-    if problem.is_zero:
-        return _answer(
-            problem, "zero", found, strategy, "no possibly directed path leads from cause to effect"
-        )
     if found is not None:
         return _answer(
             problem, "backdoor", found, strategy, "adjustment blocks every path that is not causal"

@@ -128,10 +128,7 @@ def _nodes(graph: CausalGraph, names: Names, what: str, *, may_be_empty: bool = 
 
 
 def _observed(graph: CausalGraph, observed: Iterable[str] | None) -> int:
-    if observed is not None:
-        return mask_of(graph.index(name) for name in as_names(observed))
-    data = graph.node_data
-    return mask_of(k for k, name in enumerate(graph.nodes) if data.get(name, {}).get("role") != "latent")
+    return routes(graph).observed if observed is None else _nodes(graph, observed, "observed")
 
 
 def _check_observed(graph: CausalGraph, seen: int, nodes: int, what: str) -> None:

@@ -25,7 +25,7 @@ import numpy as np
 
 from causalkit.exceptions import GraphError, GraphKindError
 from causalkit.graph import CausalGraph, GraphKind, Mark
-from causalkit.graph._bits import closure, members, rows_to_masks, transposed
+from causalkit.graph._bits import all_reachable, closure, mask_of, members, rows_to_masks, transposed
 from causalkit.graph._separation import Separator
 
 KNOWN = (GraphKind.DAG, GraphKind.ADMG)
@@ -49,6 +49,13 @@ class Routes:
         self.children: list[int] = graph._child_masks
         self.parents: list[int] = graph._parent_masks
         self.adjacent: list[int] = graph._adjacency_masks
+
+    @cached_property
+    def observed(self) -> int:
+        """Nodes whose role is not latent."""
+        data = self.graph.node_data
+        hidden = mask_of(self.graph.index(n) for n, values in data.items() if values.get("role") == "latent")
+        return self.everything & ~hidden
 
     # -- possible ancestors and descendants ----------------------------------------------------------------------------
 
@@ -91,15 +98,29 @@ class Routes:
 
     def between(self, causes: int, effects: int) -> int:
         """Return the nodes on proper directed paths from the causes to the effects, without the causes; needs amenability."""
+        if self.graph.kind in KNOWN and causes.bit_count() == 1:
+            return self._descendants[causes.bit_length() - 1] & self.ancestors(effects)
         below = 0
         for cause in members(causes):
             below |= self.children[cause]
         below = closure(below & ~causes, self.children, within=~causes)
         return below & self.possible_ancestors(effects, avoid=causes)
 
-    def forbidden(self, causes: int, effects: int) -> int:
-        """Return the possible descendants of the nodes between, with these nodes."""
-        return self.possible_descendants(self.between(causes, effects))
+    @cached_property
+    def _descendants(self) -> list[int]:
+        """Sets of descendants of each node of a DAG or ADMG, without the node itself."""
+        return all_reachable(self.children)
+
+    @cached_property
+    def _ancestors(self) -> list[int]:
+        return all_reachable(self.parents)
+
+    def ancestors(self, nodes: int) -> int:
+        """Return the ancestors of a set in a DAG or ADMG, with the set itself."""
+        found = nodes
+        for node in members(nodes):
+            found |= self._ancestors[node]
+        return found
 
     def uncertain_starts(self, causes: int, effects: int) -> Iterator[tuple[int, int]]:
         """Yield the first edges of proper possibly directed paths that are not visible arrows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from causalkit.graph import GraphKind
 from causalkit.graph._bits import members
 from causalkit.strength._cuts import MoralGraph
 from causalkit.strength._problem import Problem
@@ -19,9 +20,18 @@ def optimal(problem: Problem) -> int | None:
     for node in members(problem.between):
         found |= problem.routes.parents[node]
     found = found & ~problem.causes & ~problem.forbidden | problem.required
-    if not found & ~problem.allowed and problem.is_valid(found):
-        return found
-    return minimal(problem)
+    if found & ~problem.allowed or not (_always_valid(problem) or problem.is_valid(found)):
+        return minimal(problem)
+    return found
+
+
+def _always_valid(problem: Problem) -> bool:
+    """Whether the optimal set needs no check: in a DAG it is valid if any set is, and the parents of one cause are."""
+    return (
+        problem.routes.graph.kind is GraphKind.DAG
+        and not problem.required
+        and problem.causes.bit_count() == 1
+    )
 
 
 def minimal(problem: Problem) -> int | None:

@@ -51,7 +51,7 @@ def check_question(graph, worlds, causes, effect, others):
 
 def check_strategy(strategy, found, valid, least):
     if found.adjustment_set is None:
-        assert strategy in ("parents", "temporal") or not valid
+        assert found.kind == "zero" or strategy in ("parents", "temporal") or not valid
         return
     assert found.adjustment_set in valid
     assert found.certificate
