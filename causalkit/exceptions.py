@@ -28,6 +28,7 @@ __all__ = [
     "NotExtendableError",
     "ParameterError",
     "ParseError",
+    "PositivityError",
     "SmallSampleWarning",
     "WorkerError",
 ]
@@ -47,6 +48,10 @@ class DataTypeError(DataError, TypeError):
 
 class ParameterError(CausalKitError, ValueError):
     """A parameter has a value that is not allowed."""
+
+
+class PositivityError(DataError):
+    """Rows with one value of the cause are missing where they are needed, so that nothing can be compared there."""
 
 
 class MissingDependencyError(CausalKitError, ImportError):

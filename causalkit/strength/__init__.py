@@ -1,7 +1,7 @@
 """How strongly one thing causes another, under a graph.
 
 :func:`identify` says what to adjust for, :func:`check_adjustment` explains a verdict about a set, :func:`adjustment_sets`
-lists the sets.
+lists the sets. :func:`causal_strength` puts a number to it, from a table or from any :class:`ProbabilityOracle`.
 """
 
 from causalkit.strength._identification import (
@@ -11,5 +11,23 @@ from causalkit.strength._identification import (
     check_adjustment,
     identify,
 )
+from causalkit.strength._measures import Estimate
+from causalkit.strength._network import BayesianNetwork
+from causalkit.strength._oracle import CountsOracle, NetworkOracle, ProbabilityOracle
+from causalkit.strength._strength import CausalStrength, Overlap, causal_strength
 
-__all__ = ["AdjustmentCheck", "Identification", "adjustment_sets", "check_adjustment", "identify"]
+__all__ = [
+    "AdjustmentCheck",
+    "BayesianNetwork",
+    "CausalStrength",
+    "CountsOracle",
+    "Estimate",
+    "Identification",
+    "NetworkOracle",
+    "Overlap",
+    "ProbabilityOracle",
+    "adjustment_sets",
+    "causal_strength",
+    "check_adjustment",
+    "identify",
+]

@@ -12,10 +12,20 @@ valid set and the order does not matter.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from causalkit.exceptions import ParameterError, PositivityError
 from causalkit.graph._bits import closure, members
 from causalkit.graph._separation import Separator
+from causalkit.strength._means import ArmMeans
+from causalkit.strength._oracle import ProbabilityOracle
 from causalkit.strength._problem import Problem
 from causalkit.strength._routes import KNOWN
+from causalkit.strength._sample import Sample
 
 
 def front_door(problem: Problem) -> int | None:
@@ -69,3 +79,54 @@ def _without_arrows_out_of(problem: Problem, nodes: int) -> Separator:
     full = problem.routes.graph._separator
     children = [0 if nodes >> k & 1 else mask for k, mask in enumerate(full.children)]
     return Separator([mask & ~nodes for mask in full.parents], children, full.spouses, full.undirected)
+
+
+# -- estimation ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FrontDoorMeans:
+    """Plug-in of the formula above; the columns of the sample are the mediators, and intervals come from the bootstrap."""
+
+    def __call__(self, sample: Sample) -> ArmMeans:
+        """Return the means."""
+        if not sample.is_discrete:
+            raise ParameterError(
+                "the front-door plug-in needs discrete mediators; one has more than twenty values"
+            )
+        doses, dose = np.unique(sample.dose, return_inverse=True)
+        size = sample.strata.max() + 1
+        cell = dose * size + sample.strata
+        rows = np.bincount(cell, minlength=len(doses) * size).reshape(len(doses), size)
+        sums = np.bincount(cell, sample.outcome, len(doses) * size).reshape(rows.shape)
+        if (rows == 0).any():
+            raise PositivityError(
+                "some value of the mediators never occurs with some value of the cause; the front-door sum needs all"
+            )
+        given_mediator = (rows.sum(axis=1) / sample.n) @ (sums / rows)
+        chosen = [int(np.searchsorted(doses, d)) for d in sample.doses]
+        means = [float((rows[k] / rows[k].sum()) @ given_mediator) for k in chosen]
+        return ArmMeans((means[0], means[1]))
+
+
+def front_door_probability(
+    oracle: ProbabilityOracle, event: tuple[str, Any], cause: tuple[str, Any], mediators: Sequence[str]
+) -> float:
+    """Return the probability of an event under an intervention by the same formula, from an oracle."""
+    values, _ = oracle.strata(mediators)
+    doses, weights = oracle.strata([cause[0]])
+    total = 0.0
+    for row in values:
+        set_to = dict(zip(mediators, row, strict=True))
+        within = oracle.probability(event, [{cause[0]: dose[0], **set_to} for dose in doses])
+        total += _chance(oracle, set_to, cause) * float(weights @ within)
+    return total
+
+
+def _chance(oracle: ProbabilityOracle, values: Mapping[str, Any], cause: tuple[str, Any]) -> float:
+    """Return the probability of several values given the cause, by the chain rule."""
+    chance, given = 1.0, {cause[0]: cause[1]}
+    for name, value in values.items():
+        chance *= float(oracle.probability((name, value), [given])[0])
+        given = {**given, name: value}
+    return chance

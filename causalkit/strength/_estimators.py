@@ -1,0 +1,336 @@
+"""Estimators of the mean outcome under an intervention, given a sample and columns that are an adjustment set.
+
+With arms A, outcome Y, columns Z, outcome model m(a, z) and propensity e(a, z) = P(A = a | z):
+
+* plug-in: sum over strata z of P(z) times the mean of Y in (a, z);
+* g-computation: the mean over all rows of m(a, Z);
+* IPW: the mean of Y in arm a with weights 1 / e(a, Z) that are divided by their sum (Hajek);
+* AIPW: g-computation plus the weighted mean of the residuals Y - m, models fitted on other folds than those they predict;
+* matching: every row gets the outcome of the nearest rows in the other arm, plus the difference of m between there and here.
+
+With one mean per stratum as outcome model and shares as propensities the first four are the same number.
+
+References
+----------
+M. Hernán, J. Robins, "Causal Inference: What If", 2020, chapters 12, 13 and 15. J. Robins, A. Rotnitzky, L. Zhao, "Estimation of
+regression coefficients when some regressors are not always observed", JASA 89, 1994. V. Chernozhukov et al., "Double/debiased
+machine learning for treatment and structural parameters", Econometrics Journal 21, 2018. A. Abadie, G. Imbens, "Large sample
+properties of matching estimators for average treatment effects", Econometrica 74, 2006; "Bias-corrected matching estimators for
+average treatment effects", Journal of Business and Economic Statistics 29, 2011.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalkit._random import Seed, as_generator
+from causalkit.exceptions import ParameterError, PositivityError
+from causalkit.strength._means import ArmMeans
+from causalkit.strength._sample import Sample
+
+Floats = NDArray[np.float64]
+Empty = Literal["raise", "trim", "smooth", "bound"]
+
+
+class Estimator(Protocol):
+    """Anything that estimates the two means from a sample."""
+
+    def __call__(self, sample: Sample) -> ArmMeans:
+        """Return the means."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoEffect:
+    """Where no path leads from cause to effect: both means are that of all rows."""
+
+    def __call__(self, sample: Sample) -> ArmMeans:
+        """Return the means."""
+        mean = float(sample.outcome.mean())
+        return ArmMeans((mean, mean), np.stack([sample.outcome - mean] * 2))
+
+
+# -- by strata -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PlugIn:
+    """Means by strata, and what to do with a stratum that has no row in an arm.
+
+    Parameters
+    ----------
+    empty : {"raise", "trim", "smooth", "bound"}
+        Refuse; leave the stratum out; shrink all means to that of the arm; or bound the unknown mean by 0 and 1.
+    smoothing : float
+        Rows that the mean of the arm counts as, for ``"smooth"``.
+    """
+
+    empty: Empty = "raise"
+    smoothing: float = 1.0
+
+    def __call__(self, sample: Sample) -> ArmMeans:
+        """Return the means."""
+        strata = sample.strata
+        size = strata.max(initial=0) + 1
+        rows = np.stack([np.bincount(strata[sample.arm == a], minlength=size) for a in (0, 1)]).astype(float)
+        sums: Floats = np.stack(
+            [np.bincount(strata[sample.arm == a], sample.outcome[sample.arm == a], size) for a in (0, 1)]
+        ).astype(float)
+        share = np.bincount(strata, minlength=size) / float(sample.n)
+        _need_both_arms(sample)
+        gaps = np.asarray((rows == 0).any(axis=0))
+        if self.empty == "smooth":
+            centre = (sums.sum(axis=1) / rows.sum(axis=1))[:, None]
+            rows, sums = rows + self.smoothing, sums + self.smoothing * centre
+            return self._by_strata(
+                sample, rows, sums, share, (f"means shrunk to those of the arms by {self.smoothing:g} rows",)
+            )
+        if not gaps.any():
+            return self._by_strata(sample, rows, sums, share, ())
+        if self.empty == "raise":
+            raise PositivityError(_empty_message(sample, gaps, share))
+        return (
+            self._trimmed(sample, gaps, share)
+            if self.empty == "trim"
+            else _bounded(sample, rows, sums, share)
+        )
+
+    def _by_strata(
+        self, sample: Sample, rows: Floats, sums: Floats, share: Floats, notes: tuple[str, ...]
+    ) -> ArmMeans:
+        means = sums / rows
+        fitted = means[:, sample.strata]
+        weights = (share * sample.n / rows)[:, sample.strata]
+        values = means @ share
+        own = np.stack([sample.arm == 0, sample.arm == 1])
+        influence = own * weights * (sample.outcome - fitted) + fitted - values[:, None]
+        return ArmMeans((float(values[0]), float(values[1])), influence, notes=notes)
+
+    def _trimmed(self, sample: Sample, gaps: NDArray[np.bool_], share: Floats) -> ArmMeans:
+        keep = ~gaps[sample.strata]
+        if not keep.any():
+            raise PositivityError("no stratum has rows in both arms, so that nothing is left after trimming")
+        inner = PlugIn("raise")(sample.take(np.flatnonzero(keep)))
+        influence = np.zeros((2, sample.n))
+        if inner.influence is not None:
+            influence[:, keep] = inner.influence / keep.mean()
+        note = f"about the {share[~gaps].sum():.1%} of the rows in strata that have both arms"
+        return ArmMeans(inner.means, influence, kept=float(keep.mean()), notes=(note,))
+
+
+def _need_both_arms(sample: Sample) -> None:
+    for a, name in ((0, "control"), (1, "treated")):
+        if not (sample.arm == a).any():
+            raise PositivityError(f"no row has the {name} value of the cause; check cause_values=")
+
+
+def _empty_message(sample: Sample, gaps: NDArray[np.bool_], share: Floats) -> str:
+    first = int(np.flatnonzero(gaps)[0])
+    row = sample.adjust.values[int(np.flatnonzero(sample.strata == first)[0])]
+    where = ", ".join(
+        f"{name} = {sample.adjust.levels[name][int(v)] if name in sample.adjust.levels else f'{v:g}'}"
+        for name, v in zip(sample.adjust.names, row, strict=True)
+    )
+    return (
+        f"{int(gaps.sum())} of {len(gaps)} strata ({share[gaps].sum():.1%} of the rows) lack an arm, for example {where or 'all rows'}; "
+        "say what to do with them: empty='trim' (leave them out), 'smooth', or 'bound'; or adjust for less"
+    )
+
+
+def _bounded(sample: Sample, rows: Floats, sums: Floats, share: Floats) -> ArmMeans:
+    if not sample.is_event:
+        raise ParameterError("empty='bound' needs an outcome of 0 and 1; name an event with effect_value=")
+    low = np.divide(sums, rows, out=np.zeros_like(sums), where=rows > 0) @ share
+    unknown = ((rows == 0) * share).sum(axis=1)
+    bounds = tuple((float(v), float(v + u)) for v, u in zip(low, unknown, strict=True))
+    middle = low + unknown / 2
+    note = f"{unknown.max():.1%} of the rows are in strata without an arm; their mean may be anything from 0 to 1"
+    return ArmMeans((float(middle[0]), float(middle[1])), bounds=(bounds[0], bounds[1]), notes=(note,))
+
+
+# -- by models -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Models:
+    """Models of outcome and arm, as scikit-learn estimators; None for linear and logistic regression."""
+
+    outcome: Any = None
+    propensity: Any = None
+
+    def outcome_means(self, train: Sample, test: Sample) -> Floats:
+        """Return m(0, Z) and m(1, Z) for the rows of `test`, shape (2, n), from one model per arm."""
+        return np.stack([self._fitted_mean(train.take(np.flatnonzero(train.arm == a)), test) for a in (0, 1)])
+
+    def _fitted_mean(self, train: Sample, test: Sample) -> Floats:
+        if not train.covariates.shape[1] or np.ptp(train.outcome) == 0:
+            return np.full(test.n, train.outcome.mean())
+        return self._predict(
+            self._outcome_model(train.is_event),
+            train.covariates,
+            train.outcome,
+            test.covariates,
+            train.is_event,
+        )
+
+    def curve(self, sample: Sample, dose: float) -> Floats:
+        """Return the mean outcome of every row with the cause set, from one model on cause and columns."""
+        x = np.column_stack([sample.dose, sample.covariates])
+        at = np.column_stack([np.full(sample.n, dose), sample.covariates])
+        return self._predict(self._outcome_model(sample.is_event), x, sample.outcome, at, sample.is_event)
+
+    def _outcome_model(self, is_event: bool) -> Any:
+        from sklearn.base import clone
+        from sklearn.linear_model import LinearRegression
+
+        if self.outcome is not None:
+            return clone(self.outcome)
+        return _logistic() if is_event else LinearRegression()
+
+    def _predict(self, model: Any, x: Floats, y: Floats, at: Floats, is_event: bool) -> Floats:
+        if not is_event or not hasattr(model, "predict_proba"):
+            return np.asarray(model.fit(x, y).predict(at), dtype=float)
+        model.fit(x, y.astype(int))
+        return np.asarray(model.predict_proba(at)[:, list(model.classes_).index(1)])
+
+    def propensities(self, train: Sample, test: Sample) -> Floats:
+        """Return e(0, Z) and e(1, Z) for the rows of `test`, shape (2, n)."""
+        from sklearn.base import clone
+
+        if not train.covariates.shape[1]:
+            shares = [(train.arm == a).mean() for a in (0, 1)]
+            return np.repeat(np.array(shares)[:, None], test.n, axis=1)
+        model = clone(self.propensity) if self.propensity is not None else _logistic()
+        if not hasattr(model, "predict_proba"):
+            raise ParameterError(f"propensity_model must have predict_proba; {type(model).__name__} has not")
+        model.fit(train.covariates, train.arm)
+        classes = model.classes_.tolist()
+        found = model.predict_proba(test.covariates)
+        return np.stack([found[:, classes.index(a)] for a in (0, 1)])
+
+
+def _logistic() -> Any:
+    """Return nearly unpenalised logistic regression; the little that is left keeps separable arms finite."""
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=1e6, tol=1e-8, solver="newton-cholesky", max_iter=500)
+
+
+@dataclass(frozen=True)
+class GComputation:
+    """Mean prediction of the outcome model; without standard error of its own."""
+
+    models: Models = Models()
+
+    def __call__(self, sample: Sample) -> ArmMeans:
+        """Return the means; a cause of which one value hardly repeats gets one model over all its values."""
+        if not sample.has_both_arms:
+            means = [self.models.curve(sample, dose).mean() for dose in sample.doses]
+            note: tuple[str, ...] = ("one model over all values of the cause",)
+        else:
+            means, note = list(self.models.outcome_means(sample, sample).mean(axis=1)), ()
+        return ArmMeans((float(means[0]), float(means[1])), notes=note)
+
+
+@dataclass(frozen=True)
+class InverseWeighting:
+    """Hajek weights; propensities are clipped from below, and taken as known in the standard error, which makes it too large rather than too small."""
+
+    models: Models = Models()
+    clip: float = 0.01
+
+    def __call__(self, sample: Sample) -> ArmMeans:
+        """Return the means."""
+        _need_both_arms(sample)
+        scores, notes = _clipped(self.models.propensities(sample, sample), self.clip)
+        weights = np.stack([sample.arm == 0, sample.arm == 1]) / scores
+        weights /= weights.mean(axis=1, keepdims=True)
+        means = (weights * sample.outcome).mean(axis=1)
+        influence = weights * (sample.outcome - means[:, None])
+        return ArmMeans((float(means[0]), float(means[1])), influence, notes=notes)
+
+
+@dataclass(frozen=True)
+class AugmentedWeighting:
+    """Doubly robust and cross-fitted: right if either model is."""
+
+    models: Models = Models()
+    clip: float = 0.01
+    n_folds: int = 5
+    rng: Seed = 0
+
+    def __call__(self, sample: Sample) -> ArmMeans:
+        """Return the means."""
+        _need_both_arms(sample)
+        fitted, scores = np.empty((2, sample.n)), np.empty((2, sample.n))
+        for test, train in self._folds(sample):
+            fitted[:, test] = self.models.outcome_means(sample.take(train), sample.take(test))
+            scores[:, test] = self.models.propensities(sample.take(train), sample.take(test))
+        scores, notes = _clipped(scores, self.clip)
+        own = np.stack([sample.arm == 0, sample.arm == 1])
+        pseudo = fitted + own * (sample.outcome - fitted) / scores
+        means = pseudo.mean(axis=1)
+        return ArmMeans((float(means[0]), float(means[1])), pseudo - means[:, None], notes=notes)
+
+    def _folds(self, sample: Sample) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Return rows to predict and rows to fit on, each arm spread evenly over the folds."""
+        least = min((sample.arm == a).sum() for a in (0, 1))
+        if least < self.n_folds:
+            raise PositivityError(
+                f"an arm has {least} rows, fewer than the {self.n_folds} folds; lower n_folds"
+            )
+        order = as_generator(self.rng).permutation(sample.n)
+        fold = np.empty(sample.n, dtype=np.intp)
+        for a in (-1, 0, 1):
+            rows = order[sample.arm[order] == a]
+            fold[rows] = np.arange(len(rows)) % self.n_folds
+        return [(np.flatnonzero(fold == k), np.flatnonzero(fold != k)) for k in range(self.n_folds)]
+
+
+def _clipped(scores: Floats, least: float) -> tuple[Floats, tuple[str, ...]]:
+    share = float((scores < least).any(axis=0).mean())
+    note = (f"propensities below {least:g} raised to it in {share:.1%} of the rows",) if share else ()
+    return np.maximum(scores, least), note
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Nearest rows of the other arm, with replacement, corrected for their distance by the outcome model (Abadie and Imbens 2006, 2011)."""
+
+    models: Models = Models()
+    n_matches: int = 1
+
+    def __call__(self, sample: Sample) -> ArmMeans:
+        """Return the means."""
+        _need_both_arms(sample)
+        inside = np.flatnonzero(sample.arm >= 0)
+        sample = sample.take(inside)
+        x = sample.covariates if sample.covariates.shape[1] else np.zeros((sample.n, 1))
+        fitted, imputed = self.models.outcome_means(sample, sample), np.empty((2, sample.n))
+        used, noise = np.zeros(sample.n), np.zeros(sample.n)
+        for a in (0, 1):
+            own, other = np.flatnonzero(sample.arm == a), np.flatnonzero(sample.arm != a)
+            near = own[_nearest(x[own], x[other], self.n_matches)]
+            imputed[a, own] = sample.outcome[own]
+            imputed[a, other] = (sample.outcome - fitted[a])[near].mean(axis=1) + fitted[a, other]
+            used += np.bincount(near.ravel(), minlength=sample.n) / self.n_matches
+            twin = own[_nearest(x[own], x[own], 2)[:, 1]] if len(own) > 1 else own
+            noise[own] = (sample.outcome[own] - sample.outcome[twin]) ** 2 / 2
+        means = imputed.mean(axis=1)
+        centred = imputed - means[:, None]
+        m = self.n_matches
+        extra = (used**2 + (2 * m - 1) / m * used) * noise
+        own_part = np.array([extra[sample.arm == a].sum() for a in (0, 1)])
+        covariance = (centred @ centred.T + np.diag(own_part)) / sample.n**2
+        return ArmMeans((float(means[0]), float(means[1])), covariance=covariance)
+
+
+def _nearest(among: Floats, of: Floats, count: int) -> NDArray[np.intp]:
+    from sklearn.neighbors import NearestNeighbors
+
+    found = NearestNeighbors(n_neighbors=min(count, len(among))).fit(among)
+    return np.asarray(found.kneighbors(of, return_distance=False))

@@ -1,0 +1,146 @@
+"""What is asked of data, and how it is estimated: the settings of one estimate, checked, and its uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalkit._random import Seed, entropy, stream
+from causalkit._validation import ColumnTypes, check_between, check_choice, check_count
+from causalkit.exceptions import ParameterError, PositivityError
+from causalkit.strength._attribution import ATTRIBUTION
+from causalkit.strength._estimators import (
+    AugmentedWeighting,
+    Empty,
+    Estimator,
+    GComputation,
+    InverseWeighting,
+    Matching,
+    Models,
+    NoEffect,
+    PlugIn,
+)
+from causalkit.strength._frontdoor import FrontDoorMeans
+from causalkit.strength._identification import Identification
+from causalkit.strength._means import ArmMeans
+from causalkit.strength._measures import check_measures
+from causalkit.strength._sample import Sample
+
+EstimatorName = Literal["auto", "plugin", "gcomp", "ipw", "aipw", "matching"]
+IntervalName = Literal["auto", "influence", "bootstrap", "cluster"]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Cause, effect, the values that are compared, the measures asked for, and how columns are read."""
+
+    cause: str
+    effect: str
+    cause_values: tuple[Any, Any] | None
+    effect_value: Any
+    measures: tuple[str, ...]
+    clusters: str | None = None
+    column_types: ColumnTypes = None
+
+    def check(self, *, is_event: bool) -> None:
+        """Raise unless the measures are known and fit the outcome."""
+        if not self.measures:
+            raise ParameterError("measures is empty; ask for one at least, such as 'rd'")
+        check_measures(tuple(m for m in self.measures if m not in ATTRIBUTION), is_event=is_event)
+        check_measures(tuple("rr" for m in self.measures if m in ATTRIBUTION), is_event=is_event)
+
+
+@dataclass(frozen=True)
+class Method:
+    """Estimator, its parameters, and the sort of interval."""
+
+    estimator: EstimatorName
+    ci: IntervalName
+    level: float
+    empty: Empty
+    smoothing: float
+    models: Models
+    n_folds: int
+    clip: float
+    n_matches: int
+    n_resamples: int
+    rng: Seed
+
+    def __post_init__(self) -> None:
+        check_choice("estimator", self.estimator, get_args(EstimatorName))
+        check_choice("ci", self.ci, get_args(IntervalName))
+        check_choice("empty", self.empty, get_args(Empty))
+        check_between("level", self.level, 0, 1)
+        check_between("smoothing", self.smoothing, 0, np.inf)
+        check_between("clip", self.clip, 0, 0.5)
+        check_count("n_folds", self.n_folds, least=2)
+        check_count("n_matches", self.n_matches)
+        check_count("n_resamples", self.n_resamples, least=20)
+
+    def choose(self, found: Identification, sample: Sample) -> tuple[str, Estimator]:
+        """Return the estimator that fits, with its name."""
+        if found.kind == "zero":
+            return "no path", NoEffect()
+        if found.kind == "frontdoor":
+            return "front-door plug-in", FrontDoorMeans()
+        name: str = self.estimator if self.estimator != "auto" else _fitting(sample)
+        if name == "plugin" and not sample.is_discrete:
+            raise ParameterError(
+                "the plug-in needs discrete columns; a column adjusted for has more than twenty values: use 'aipw'"
+            )
+        made: dict[str, Estimator] = {
+            "plugin": PlugIn(self.empty, self.smoothing),
+            "gcomp": GComputation(self.models),
+            "ipw": InverseWeighting(self.models, self.clip),
+            "aipw": AugmentedWeighting(self.models, self.clip, self.n_folds, self.rng),
+            "matching": Matching(self.models, self.n_matches),
+        }
+        return name, made[name]
+
+    def spread(
+        self, estimator: Estimator, sample: Sample, clusters: NDArray[np.intp] | None
+    ) -> tuple[ArmMeans, Floats | None, Floats | None]:
+        """Return means, their covariance, and resampled means of shape (n_resamples, 2) where the bootstrap was used."""
+        means = estimator(sample)
+        if means.bounds is not None:
+            return means, None, None
+        if self.ci == "cluster" and clusters is None:
+            raise ParameterError(
+                "ci='cluster' needs clusters=, the column that says which rows belong together"
+            )
+        if self.ci == "influence" and means.influence is None and means.covariance is None:
+            raise ParameterError("this estimator has no influence function; use ci='bootstrap'")
+        wald = means.influence is not None or (means.covariance is not None and clusters is None)
+        if self.ci != "bootstrap" and wald:
+            return means, means.spread(None if self.ci == "influence" else clusters), None
+        draws = np.array([estimator_means(estimator, part) for part in self._resampled(sample, clusters)])
+        return means, np.cov(draws.T), draws
+
+    def _resampled(self, sample: Sample, clusters: NDArray[np.intp] | None) -> Iterator[Sample]:
+        base = entropy(self.rng)
+        groups = np.arange(sample.n) if clusters is None else clusters
+        rows = (
+            [np.flatnonzero(groups == g) for g in range(groups.max() + 1)] if clusters is not None else None
+        )
+        for k in range(self.n_resamples):
+            drawn = stream(base, k).integers(groups.max() + 1, size=groups.max() + 1)
+            yield sample.take(drawn if rows is None else np.concatenate([rows[g] for g in drawn]))
+
+
+def estimator_means(estimator: Estimator, sample: Sample) -> tuple[float, float]:
+    """Return the two means of a resample; one in which an arm is missing says what to do."""
+    try:
+        return estimator(sample).means
+    except PositivityError as error:
+        raise PositivityError(f"in a bootstrap sample: {error}; or use ci='influence'") from None
+
+
+def _fitting(sample: Sample) -> str:
+    if not sample.has_both_arms and len(np.unique(sample.dose)) > 2:
+        return "gcomp"
+    return "plugin" if sample.is_discrete else "aipw"

@@ -1,0 +1,171 @@
+"""The columns that an effect is estimated from: arms, outcome and what is adjusted for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from causalkit._validation import ColumnTypes, Table, read_table
+from causalkit.exceptions import DataError, ParameterError
+
+Floats = NDArray[np.float64]
+MANY_LEVELS = 20
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows ready for an estimator.
+
+    Parameters
+    ----------
+    dose : numpy.ndarray of float, shape (n,)
+        Value of the cause; codes of labels.
+    arm : numpy.ndarray of int, shape (n,)
+        1 where the cause has the treated value, 0 where it has the control value, -1 elsewhere.
+    outcome : numpy.ndarray of float, shape (n,)
+        The number whose mean is asked for: 0 or 1 for an event.
+    is_event : bool
+        Whether the outcome is 0 or 1.
+    adjust : Table
+        The columns adjusted for.
+    doses : tuple of float
+        Control and treated value as in `dose`.
+    covariates : numpy.ndarray of float, shape (n, p)
+        Columns for models: standardised numbers, one 0/1 column per level but the first. Parts of a sample keep those of the whole.
+    """
+
+    dose: Floats
+    arm: NDArray[np.intp]
+    outcome: Floats
+    is_event: bool
+    adjust: Table
+    doses: tuple[float, float]
+    covariates: Floats
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.arm)
+
+    @property
+    def has_both_arms(self) -> bool:
+        """Whether two rows at least have either of the compared values."""
+        return min(int((self.arm == a).sum()) for a in (0, 1)) > 1
+
+    @cached_property
+    def strata(self) -> NDArray[np.intp]:
+        """Number of the combination of values that each row has, from 0."""
+        if not self.adjust.n_columns:
+            return np.zeros(self.n, dtype=np.intp)
+        _, codes = np.unique(self.adjust.values, axis=0, return_inverse=True)
+        return codes.reshape(-1)
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether every column adjusted for has at most twenty different values."""
+        return all(len(np.unique(column)) <= MANY_LEVELS for column in self.adjust.values.T)
+
+    def take(self, rows: NDArray[Any]) -> Sample:
+        """Return some of the rows, as often as they are named."""
+        return replace(
+            self,
+            dose=self.dose[rows],
+            arm=self.arm[rows],
+            outcome=self.outcome[rows],
+            adjust=self.adjust.take(rows),
+            covariates=self.covariates[rows],
+        )
+
+
+def read_columns_of(data: Any, names: Sequence[str], nodes: Sequence[str], types: ColumnTypes) -> Table:
+    """Read only the columns that are needed, so that others may hold anything."""
+    if nw.dependencies.is_into_dataframe(data):
+        frame = nw.from_native(data, eager_only=True)
+        missing = [name for name in names if name not in frame.columns]
+        if missing:
+            raise DataError(f"the data have no column {missing[0]!r}; the graph needs columns {list(names)}")
+        used = {name: types[name] for name in names if name in types} if isinstance(types, dict) else types
+        return read_table(frame.select(list(dict.fromkeys(names))).to_native(), used)
+    table = read_table(data, types, names=nodes)
+    return table.select([table.index(name) for name in names])
+
+
+def make_sample(
+    table: Table,
+    cause: str,
+    effect: str,
+    adjust: Sequence[str],
+    cause_values: tuple[Any, Any] | None,
+    effect_value: Any,
+) -> Sample:
+    """Read arms and outcome."""
+    dose = table.values[:, table.index(cause)]
+    low, high = _pair(table, cause, cause_values)
+    arm = np.where(dose == high, 1, np.where(dose == low, 0, -1))
+    outcome, is_event = _outcome(table, effect, effect_value)
+    chosen = table.select([table.index(name) for name in adjust])
+    return Sample(dose, arm, outcome, is_event, chosen, (low, high), _covariates(chosen))
+
+
+def _covariates(table: Table) -> Floats:
+    parts = [np.zeros((table.n_rows, 0))]
+    numbers = [k for k, kind in enumerate(table.types) if kind != "categorical"]
+    if numbers:
+        parts.append(table.select(numbers).standardized())
+    for k, kind in enumerate(table.types):
+        if kind == "categorical":
+            parts.append((table.values[:, [k]] == np.unique(table.values[:, k])[1:]).astype(float))
+    return np.hstack(parts)
+
+
+def _pair(table: Table, name: str, values: tuple[Any, Any] | None) -> tuple[float, float]:
+    """Return control and treated value as numbers of the table."""
+    if values is None:
+        found = table.levels.get(name, tuple(np.unique(table.values[:, table.index(name)])[:3].tolist()))
+        if list(found) not in ([0, 1], [False, True]):
+            raise ParameterError(
+                f"cause {name!r} is not 0/1 or False/True (it has {_some(found)}); say which values to compare with "
+                "cause_values=(control, treated)"
+            )
+        return 0.0, 1.0
+    try:
+        low, high = values
+    except (TypeError, ValueError):
+        raise ParameterError(f"cause_values must be a pair (control, treated); got {values!r}") from None
+    if low == high:
+        raise ParameterError(f"cause_values compares {low!r} with itself; give two different values")
+    return _code(table, name, low), _code(table, name, high)
+
+
+def _outcome(table: Table, name: str, value: Any) -> tuple[Floats, bool]:
+    column = table.values[:, table.index(name)]
+    if value is not None:
+        return (column == _code(table, name, value)).astype(float), True
+    levels = table.levels.get(name)
+    if levels is not None and list(levels) != [False, True]:
+        raise ParameterError(
+            f"effect {name!r} has labels {_some(levels)}; say whose probability is asked for with effect_value="
+        )
+    return column, bool(np.isin(column, (0.0, 1.0)).all())
+
+
+def _code(table: Table, name: str, value: Any) -> float:
+    """Return the number that stands for a value in a column."""
+    levels = table.levels.get(name)
+    if levels is not None:
+        if value not in levels:
+            raise ParameterError(f"{value!r} is not a value of {name!r}; its values are {_some(levels)}")
+        return float(levels.index(value))
+    if isinstance(value, str) or not np.isscalar(value):
+        raise ParameterError(f"{value!r} is not a number, and {name!r} is a column of numbers")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _some(values: Sequence[Any]) -> str:
+    return ", ".join(map(repr, values[:8])) + (", ..." if len(values) > 8 else "")

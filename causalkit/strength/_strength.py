@@ -1,0 +1,502 @@
+"""How strongly a cause acts on an effect: identification, estimation, uncertainty, and what speaks against the number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from causalkit._random import Seed
+from causalkit._validation import ColumnTypes, Table
+from causalkit.exceptions import GraphError, ParameterError
+from causalkit.graph import CausalGraph
+from causalkit.graph._core import as_names
+from causalkit.strength._attribution import ATTRIBUTION, Observed
+from causalkit.strength._estimators import Empty, Models
+from causalkit.strength._frontdoor import front_door_probability
+from causalkit.strength._identification import Identification, Strategy, check_adjustment, identify
+from causalkit.strength._means import ArmMeans
+from causalkit.strength._measures import Estimate, estimate
+from causalkit.strength._method import EstimatorName, IntervalName, Method, Question
+from causalkit.strength._oracle import ProbabilityOracle, probability_under_do
+from causalkit.strength._sample import Sample, make_sample, read_columns_of
+
+__all__ = ["CausalStrength", "Overlap", "causal_strength"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How well the two arms can be compared.
+
+    Parameters
+    ----------
+    supported : float
+        Share of the rows in strata with both arms; 1 where columns adjusted for are not discrete.
+    smallest_propensity : float
+        Least probability of the own arm of a row, given what is adjusted for.
+    n_effective : tuple of float
+        Rows that either arm is worth after weighting, control first: (sum w)^2 / sum w^2.
+    """
+
+    supported: float
+    smallest_propensity: float
+    n_effective: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class CausalStrength:
+    """An effect with its uncertainty, what it rests on, and what it would be without adjustment.
+
+    Parameters
+    ----------
+    cause, effect : str
+        The question.
+    cause_values : tuple
+        Control and treated value.
+    effect_value : object
+        The event whose probability is meant; None for the mean of a number.
+    measures : dict of str to Estimate
+        Every measure that was asked for.
+    means : tuple of Estimate
+        Mean outcome, or probability of the event, with the cause set to control and to treated.
+    naive : float or None
+        Difference of the two means as observed, without adjustment.
+    estimand : str
+        What is estimated, in words.
+    estimator : str
+        How.
+    identification : Identification
+        Why that is the effect: the adjustment set and its certificate.
+    overlap : Overlap or None
+        How well the arms can be compared.
+    e_value : float or None
+        How strongly, as a risk ratio, a hidden confounder would have to act on both cause and effect to explain the effect away
+        (VanderWeele and Ding 2017).
+    n : int
+        Rows.
+    notes : tuple of str
+        What was clipped, smoothed or left out.
+    """
+
+    cause: str
+    effect: str
+    cause_values: tuple[Any, Any]
+    effect_value: Any
+    measures: Mapping[str, Estimate]
+    means: tuple[Estimate, Estimate]
+    naive: float | None
+    estimand: str
+    estimator: str
+    identification: Identification = field(repr=False)
+    overlap: Overlap | None = field(default=None, repr=False)
+    e_value: float | None = field(default=None, repr=False)
+    n: int = 0
+    notes: tuple[str, ...] = ()
+    _question: Question | None = field(default=None, repr=False, compare=False)
+    _method: Method | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def value(self) -> float | None:
+        """The first measure that was asked for."""
+        return next(iter(self.measures.values())).value
+
+    @property
+    def se(self) -> float | None:
+        """Its standard error."""
+        return next(iter(self.measures.values())).se
+
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """Its confidence interval."""
+        first = next(iter(self.measures.values()))
+        return first.ci_low, first.ci_high
+
+    def __str__(self) -> str:
+        low, high = self.cause_values
+        event = self.effect if self.effect_value is None else f"{self.effect} = {self.effect_value}"
+        lines = [f"{event}: {self.cause} set to {high!r} against {low!r} ({self.estimand}, {self.estimator})"]
+        lines += [f"  {name:13} {measure}" for name, measure in self.measures.items()]
+        if self.naive is not None:
+            lines.append(f"  {'not adjusted':13} {self.naive:.4g}")
+        lines.append(f"  {self.identification.estimand}")
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
+def causal_strength(
+    graph: CausalGraph,
+    cause: str,
+    effect: str,
+    *,
+    data: Any = None,
+    oracle: ProbabilityOracle | None = None,
+    cause_values: tuple[Any, Any] | None = None,
+    effect_value: Any = None,
+    adjustment_set: Iterable[str] | None = None,
+    strategy: Strategy = "auto",
+    estimator: EstimatorName = "auto",
+    measures: Iterable[str] = ("rd",),
+    ci: IntervalName = "auto",
+    level: float = 0.95,
+    empty: Empty = "raise",
+    smoothing: float = 1.0,
+    outcome_model: Any = None,
+    propensity_model: Any = None,
+    n_folds: int = 5,
+    clip: float = 0.01,
+    n_matches: int = 1,
+    n_resamples: int = 500,
+    clusters: str | None = None,
+    column_types: ColumnTypes = None,
+    rng: Seed = 0,
+) -> CausalStrength:
+    """Estimate how strongly a cause acts on an effect, under a graph.
+
+    Parameters
+    ----------
+    graph : CausalGraph
+        A DAG, ADMG, CPDAG, MPDAG, MAG or PAG. Columns of the data that are not in it are ignored; its nodes without a column
+        count as not observed.
+    cause, effect : str
+        Two nodes.
+    data : data frame, optional
+        One row per unit. Either `data` or `oracle` is needed.
+    oracle : ProbabilityOracle, optional
+        Exact or estimated probabilities instead of rows.
+    cause_values : tuple of two values, optional
+        (control, treated). Needed unless the cause is 0/1 or False/True.
+    effect_value : object, optional
+        The value of the effect whose probability is asked for; needed for labels. Without it the mean of a column of numbers.
+    adjustment_set : iterable of str, optional
+        Adjust for this set; by default `strategy` chooses. It is an error if it is not an adjustment set.
+    strategy : str, default="auto"
+        As in `identify`.
+    estimator : str, default="auto"
+        ``"plugin"``: means by strata, for discrete columns. ``"gcomp"``: outcome models. ``"ipw"``: inverse propensities, divided by their
+        sum. ``"aipw"``: both, doubly robust and cross-fitted. ``"matching"``: nearest rows. ``"auto"``: plug-in where all
+        columns adjusted for are discrete, AIPW otherwise, outcome model if hardly any row has exactly the compared values.
+    measures : iterable of str, default=("rd",)
+        ``"rd"``, and for events ``"rr"``, ``"or"``, ``"log_or"``, ``"nnt"``, ``"attributable"``, ``"cheng"``, ``"good"``, ``"suppes"``,
+        ``"eells"`` (least and largest contrast over strata), ``"pn"``, ``"ps"``, ``"pns"`` (bounds).
+    ci : str, default="auto"
+        ``"influence"``: Wald intervals from influence functions; ``"bootstrap"``: percentiles of resampled rows (clusters if they are named);
+        ``"cluster"``: influence added up by clusters. ``"auto"`` takes clusters if they are named, else influence functions where
+        the estimator has them, else the bootstrap.
+    level : float, default=0.95
+        Of the confidence intervals.
+    empty : {"raise", "trim", "smooth", "bound"}, default="raise"
+        What the plug-in does with strata that lack an arm. All but raising are named in `estimand` and `notes`.
+    smoothing : float, default=1.0
+        Rows that the mean of an arm counts as, for ``empty="smooth"``.
+    outcome_model, propensity_model : scikit-learn estimator, optional
+        By default linear and logistic regression on the columns adjusted for.
+    n_folds : int, default=5
+        Folds of the cross-fitting.
+    clip : float, default=0.01
+        Propensities below are raised to it; how many were is noted.
+    n_matches : int, default=1
+        Neighbours of the matching estimator.
+    n_resamples : int, default=500
+        Of the bootstrap.
+    clusters : str, optional
+        A column of the data: rows with the same value belong together.
+    column_types : sequence or mapping, optional
+        Types of columns, such as ``{"site": "categorical"}``.
+    rng : int, numpy.random.Generator or None, default=0
+        Seed of folds and resamples.
+
+    Returns
+    -------
+    CausalStrength
+        Value, interval, adjustment set with its certificate, the contrast without adjustment, overlap, E-value.
+
+    Raises
+    ------
+    GraphError
+        If the effect is not identified, or `adjustment_set` is none.
+    PositivityError
+        If an arm is missing where it is needed.
+    DataError
+        If a column is missing or has missing values.
+    ParameterError
+        If a parameter has a value that is not allowed, or does not fit the data.
+
+    References
+    ----------
+    M. Hernán, J. Robins, "Causal Inference: What If", 2020. T. VanderWeele, P. Ding, "Sensitivity analysis in observational
+    research: introducing the E-value", Annals of Internal Medicine 167, 2017.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from causalkit import CausalGraph
+    >>> from causalkit.strength import causal_strength
+    >>> rows = [("small", 1, 1)] * 81 + [("small", 1, 0)] * 6 + [("large", 1, 1)] * 192 + [("large", 1, 0)] * 71
+    >>> rows += [("small", 0, 1)] * 234 + [("small", 0, 0)] * 36 + [("large", 0, 1)] * 55 + [("large", 0, 0)] * 25
+    >>> frame = pd.DataFrame(rows, columns=["stone", "surgery", "cured"])
+    >>> g = CausalGraph.parse("stone -> surgery; stone -> cured; surgery -> cured")
+    >>> print(causal_strength(g, "surgery", "cured", data=frame))
+    cured: surgery set to 1 against 0 (average effect, plugin)
+      rd            0.05367 [-0.01216, 0.1195]
+      not adjusted  -0.04571
+      P(cured | do(surgery)) = sum over stone of P(cured | surgery, stone) P(stone)
+    """
+    question = Question(cause, effect, cause_values, effect_value, as_names(measures), clusters, column_types)
+    method = Method(
+        estimator,
+        ci,
+        level,
+        empty,
+        smoothing,
+        Models(outcome_model, propensity_model),
+        n_folds,
+        clip,
+        n_matches,
+        n_resamples,
+        rng,
+    )
+    if (data is None) == (oracle is None):
+        raise ParameterError("give either data= or oracle=, and not both")
+    observed = None if data is None else columns_in(data, graph)
+    found = identified(graph, question, observed, adjustment_set, strategy)
+    if oracle is not None:
+        return _from_oracle(found, question, oracle)
+    return strength_from_table(found, question, method, read_for(found, question, data))
+
+
+def columns_in(data: Any, graph: CausalGraph) -> list[str]:
+    """Return the nodes of the graph that are columns of the data."""
+    if not nw.dependencies.is_into_dataframe(data):
+        return list(graph.nodes)
+    names = set(nw.from_native(data, eager_only=True).columns)
+    return [
+        node
+        for node in graph.nodes
+        if node in names and graph.node_data.get(node, {}).get("role") != "latent"
+    ]
+
+
+def identified(
+    graph: CausalGraph,
+    question: Question,
+    observed: Iterable[str] | None,
+    adjustment_set: Iterable[str] | None,
+    strategy: Strategy,
+) -> Identification:
+    """Return what identifies the effect, or raise."""
+    found = identify(graph, question.cause, question.effect, observed=observed, strategy=strategy)
+    if adjustment_set is not None:
+        check = check_adjustment(graph, question.cause, question.effect, adjustment_set)
+        if not check:
+            raise GraphError(str(check))
+        return replace(
+            found, kind="backdoor", adjustment_set=check.adjustment_set, mediators=None, strategy="given"
+        )
+    if not found:
+        raise GraphError(
+            f"the effect of {question.cause!r} on {question.effect!r} is not identified: {found.reason}"
+        )
+    return found
+
+
+def read_for(found: Identification, question: Question, data: Any) -> Table:
+    """Read the columns that the estimate needs."""
+    names = [question.cause, question.effect, *(found.adjustment_set or found.mediators or ())]
+    if question.clusters is not None:
+        names.append(question.clusters)
+    return read_columns_of(data, names, found.graph.nodes, question.column_types)
+
+
+def strength_from_table(
+    found: Identification, question: Question, method: Method, table: Table
+) -> CausalStrength:
+    """Estimate from columns that are read."""
+    columns = found.mediators or found.adjustment_set or ()
+    sample = make_sample(
+        table, question.cause, question.effect, columns, question.cause_values, question.effect_value
+    )
+    question.check(is_event=sample.is_event)
+    name, estimator = method.choose(found, sample)
+    groups = None
+    if question.clusters is not None:
+        groups = np.unique(table.values[:, table.index(question.clusters)], return_inverse=True)[1]
+    means, spread, draws = method.spread(estimator, sample, groups)
+    comparable = found.kind == "backdoor" and sample.has_both_arms
+    overlap = overlap_of(sample, method.models) if comparable else None
+    return _summary(found, question, method, sample, means, spread, draws, name, overlap)
+
+
+def overlap_of(sample: Sample, models: Models) -> Overlap:
+    """Return how well the arms can be compared, by strata or by the propensity model."""
+    if sample.is_discrete:
+        size = sample.strata.max(initial=0) + 1
+        rows = np.stack([np.bincount(sample.strata[sample.arm == a], minlength=size) for a in (0, 1)])
+        share = np.bincount(sample.strata, minlength=size)
+        supported = float(share[(rows > 0).all(axis=0)].sum() / sample.n)
+        scores = (rows / share)[:, sample.strata]
+    else:
+        supported, scores = 1.0, models.propensities(sample, sample)
+    own = [scores[a, sample.arm == a] for a in (0, 1)]
+    weights = [1 / np.maximum(s, 1e-12) for s in own]
+    worth = [float(w.sum() ** 2 / (w**2).sum()) if len(w) else 0.0 for w in weights]
+    return Overlap(supported, float(min(s.min(initial=1.0) for s in own)), (worth[0], worth[1]))
+
+
+def _summary(
+    found: Identification,
+    question: Question,
+    method: Method,
+    sample: Sample,
+    means: ArmMeans,
+    spread: Floats | None,
+    draws: Floats | None,
+    name: str,
+    overlap: Overlap | None,
+) -> CausalStrength:
+    """Put an estimate into words and measures."""
+    seen = observed_in(sample)
+    measures = {m: _measure(m, means, spread, draws, seen, method.level) for m in question.measures}
+    arms = tuple(_arm(means, spread, k, method.level) for k in (0, 1))
+    estimand = "average effect" if means.kept == 1 else f"average effect among {means.kept:.1%} of the rows"
+    if means.bounds is not None:
+        estimand = "bounds on the average effect"
+    return CausalStrength(
+        question.cause,
+        question.effect,
+        question.cause_values or (0, 1),
+        question.effect_value,
+        measures,
+        (arms[0], arms[1]),
+        seen.naive if sample.is_event else _naive_difference(sample),
+        estimand,
+        name,
+        found,
+        overlap,
+        _e_value(means) if sample.is_event else None,
+        sample.n,
+        means.notes,
+        _question=question,
+        _method=method,
+    )
+
+
+def observed_in(sample: Sample) -> Observed:
+    """Return the joint shares of arms and event, and the contrasts by strata."""
+    joint = np.zeros((2, 2))
+    for a in (0, 1):
+        event = sample.outcome[sample.arm == a]
+        joint[a] = (1 - event).sum(), event.sum()
+    size = sample.strata.max(initial=0) + 1
+    sums, rows = (
+        np.stack([np.bincount(sample.strata[sample.arm == a], w[sample.arm == a], size) for a in (0, 1)])
+        for w in (sample.outcome, np.ones(sample.n))
+    )
+    both = (rows > 0).all(axis=0)
+    contrasts = (sums[1] / np.maximum(rows[1], 1) - sums[0] / np.maximum(rows[0], 1))[both]
+    return Observed(joint / max(joint.sum(), 1), contrasts)
+
+
+def _naive_difference(sample: Sample) -> float | None:
+    arms = [sample.outcome[sample.arm == a] for a in (0, 1)]
+    return float(arms[1].mean() - arms[0].mean()) if all(map(len, arms)) else None
+
+
+def _measure(
+    name: str, means: ArmMeans, spread: Floats | None, draws: Floats | None, seen: Observed, level: float
+) -> Estimate:
+    if name in ATTRIBUTION:
+        return ATTRIBUTION[name](*means.means, seen)
+    if means.bounds is not None:
+        corners = [(p0, p1) for p0 in means.bounds[0] for p1 in means.bounds[1]]
+        values = [
+            v for v in (estimate(name, corner, None, level).value for corner in corners) if v is not None
+        ]
+        return Estimate(None, None, min(values, default=None), max(values, default=None))
+    found = estimate(name, means.means, spread, level)
+    if draws is None or found.value is None:
+        return found
+    values = [v for v in (estimate(name, tuple(row), None, level).value for row in draws) if v is not None]
+    low, high = np.quantile(values, [0.5 - level / 2, 0.5 + level / 2])
+    return Estimate(found.value, float(np.std(values, ddof=1)), float(low), float(high))
+
+
+def _arm(means: ArmMeans, spread: Floats | None, k: int, level: float) -> Estimate:
+    if means.bounds is not None:
+        return Estimate(None, None, *means.bounds[k])
+    if spread is None:
+        return Estimate(means.means[k])
+    se = float(np.sqrt(max(spread[k, k], 0.0)))
+    reach = float(stats.norm.ppf(0.5 + level / 2)) * se
+    return Estimate(means.means[k], se, means.means[k] - reach, means.means[k] + reach)
+
+
+def _e_value(means: ArmMeans) -> float | None:
+    p0, p1 = means.means
+    if means.bounds is not None or min(p0, p1) <= 0:
+        return None
+    ratio = max(p1 / p0, p0 / p1)
+    return float(ratio + np.sqrt(ratio * (ratio - 1)))
+
+
+# -- from an oracle --------------------------------------------------------------------------------------------------------
+
+
+def _from_oracle(found: Identification, question: Question, oracle: ProbabilityOracle) -> CausalStrength:
+    """Sum exact or estimated probabilities over strata."""
+    low, high = question.cause_values or (0, 1)
+    if question.effect_value is None:
+        raise ParameterError("an oracle gives probabilities of events; name the event with effect_value=")
+    question.check(is_event=True)
+    event = (question.effect, question.effect_value)
+    if found.kind == "frontdoor":
+        p0, p1 = (
+            front_door_probability(oracle, event, (question.cause, v), found.mediators or ())
+            for v in (low, high)
+        )
+        contrasts = np.array([p1 - p0])
+    elif found.kind == "zero":
+        p0 = p1 = float(oracle.probability(event, [{}])[0])
+        contrasts = np.zeros(1)
+    else:
+        arms = [
+            probability_under_do(oracle, event, (question.cause, v), found.adjustment_set or ())
+            for v in (low, high)
+        ]
+        (p0, within0, _), (p1, within1, _) = arms
+        contrasts = within1 - within0
+    means = ArmMeans((p0, p1))
+    seen = Observed(_joint(oracle, event, question.cause, (low, high)), contrasts)
+    measures = {m: _measure(m, means, None, None, seen, 0.95) for m in question.measures}
+    return CausalStrength(
+        question.cause,
+        question.effect,
+        (low, high),
+        question.effect_value,
+        measures,
+        (Estimate(p0), Estimate(p1)),
+        seen.naive,
+        "average effect",
+        f"sum over strata of {oracle.id}",
+        found,
+        None,
+        _e_value(means),
+    )
+
+
+def _joint(oracle: ProbabilityOracle, event: tuple[str, Any], cause: str, values: tuple[Any, Any]) -> Floats:
+    """Return the joint probabilities of cause and event among rows with one of the two values."""
+    states, weights = oracle.strata([cause])
+    share = dict(zip((s[0] for s in states), weights.tolist(), strict=True))
+    joint = np.zeros((2, 2))
+    for k, value in enumerate(values):
+        p = float(oracle.probability(event, [{cause: value}])[0])
+        joint[k] = share.get(value, 0.0) * (1 - p), share.get(value, 0.0) * p
+    shares: Floats = joint / joint.sum()
+    return shares
