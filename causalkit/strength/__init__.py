@@ -4,6 +4,7 @@
 lists the sets. :func:`causal_strength` puts a number to it, from a table or from any :class:`ProbabilityOracle`.
 """
 
+from causalkit.strength._arrow import arrow_strength
 from causalkit.strength._identification import (
     AdjustmentCheck,
     Identification,
@@ -14,6 +15,7 @@ from causalkit.strength._identification import (
 from causalkit.strength._measures import Estimate
 from causalkit.strength._network import BayesianNetwork
 from causalkit.strength._oracle import CountsOracle, NetworkOracle, ProbabilityOracle
+from causalkit.strength._refute import Refutation, RefutationTest, refute
 from causalkit.strength._strength import CausalStrength, Overlap, causal_strength
 
 __all__ = [
@@ -26,8 +28,12 @@ __all__ = [
     "NetworkOracle",
     "Overlap",
     "ProbabilityOracle",
+    "Refutation",
+    "RefutationTest",
     "adjustment_sets",
+    "arrow_strength",
     "causal_strength",
     "check_adjustment",
     "identify",
+    "refute",
 ]

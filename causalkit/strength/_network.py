@@ -192,6 +192,22 @@ class BayesianNetwork:
     def _positions(self, values: Mapping[str, Any] | None) -> dict[str, int]:
         return {name: self.position(name, value) for name, value in (values or {}).items()}
 
+    def table(self, node: str) -> Floats:
+        """Return the table of a node.
+
+        Parameters
+        ----------
+        node : str
+            A node.
+
+        Returns
+        -------
+        numpy.ndarray of float
+            One axis per parent, in the order of ``graph.parents(node)``, and a last one for the node; read-only.
+        """
+        self.graph.index(node)
+        return self._factors[node].table
+
     def position(self, node: str, value: Any) -> int:
         """Return the place of a value among the states of a node.
 
