@@ -1,10 +1,14 @@
 """How strongly one thing causes another, under a graph.
 
 :func:`identify` says what to adjust for, :func:`check_adjustment` explains a verdict about a set, :func:`adjustment_sets`
-lists the sets. :func:`causal_strength` puts a number to it, from a table or from any :class:`ProbabilityOracle`.
+lists the sets. :func:`causal_strength` puts a number to it, from a table or from any :class:`ProbabilityOracle`; :func:`refute` questions it.
+:func:`event_strength` does so for millions of pairs of events, in the manner of COLD.
 """
 
 from causalkit.strength._arrow import arrow_strength
+from causalkit.strength._event_oracles import ChainOracle, EventOracle, LogOracle
+from causalkit.strength._event_strength import EventStrengths, event_strength
+from causalkit.strength._events import EventGraph, EventLog
 from causalkit.strength._identification import (
     AdjustmentCheck,
     Identification,
@@ -15,25 +19,40 @@ from causalkit.strength._identification import (
 from causalkit.strength._measures import Estimate
 from causalkit.strength._network import BayesianNetwork
 from causalkit.strength._oracle import CountsOracle, NetworkOracle, ProbabilityOracle
+from causalkit.strength._prompts import LetterOracle, OrderOracle
 from causalkit.strength._refute import Refutation, RefutationTest, refute
 from causalkit.strength._strength import CausalStrength, Overlap, causal_strength
+from causalkit.strength._triplets import Triplets, TripletScores, make_triplets, score_triplets
 
 __all__ = [
     "AdjustmentCheck",
     "BayesianNetwork",
     "CausalStrength",
+    "ChainOracle",
     "CountsOracle",
     "Estimate",
+    "EventGraph",
+    "EventLog",
+    "EventOracle",
+    "EventStrengths",
     "Identification",
+    "LetterOracle",
+    "LogOracle",
     "NetworkOracle",
+    "OrderOracle",
     "Overlap",
     "ProbabilityOracle",
     "Refutation",
     "RefutationTest",
+    "TripletScores",
+    "Triplets",
     "adjustment_sets",
     "arrow_strength",
     "causal_strength",
     "check_adjustment",
+    "event_strength",
     "identify",
+    "make_triplets",
     "refute",
+    "score_triplets",
 ]
