@@ -62,7 +62,7 @@ def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
 
 
-def _aligned(true: CausalGraph, estimated: CausalGraph) -> tuple[CausalGraph, CausalGraph]:
+def aligned(true: CausalGraph, estimated: CausalGraph) -> tuple[CausalGraph, CausalGraph]:
     """Return both graphs in the node order of the first; raise if their nodes differ."""
     for graph in (true, estimated):
         if not isinstance(graph, CausalGraph):
@@ -112,7 +112,7 @@ def shd(true: CausalGraph, estimated: CausalGraph, *, reversal_cost: Literal[1, 
     """
     if reversal_cost not in (1, 2):
         raise ParameterError(f"reversal_cost is {reversal_cost!r}; allowed are 1 and 2")
-    first, second = _aligned(true, estimated)
+    first, second = aligned(true, estimated)
     (a, both_a), (b, both_b) = _layers(first), _layers(second)
     different = np.triu((a != b) | (a.T != b.T))
     reversed_edges = different & (a == b.T) & (b == a.T) & (a != a.T)
@@ -147,7 +147,7 @@ def skeleton_scores(true: CausalGraph, estimated: CausalGraph) -> Scores:
     >>> skeleton_scores(CausalGraph.parse("A -> B; C"), CausalGraph.parse("A <- B; B -> C")).precision
     0.5
     """
-    first, second = _aligned(true, estimated)
+    first, second = aligned(true, estimated)
     return _scores(np.triu(_adjacent(first)), np.triu(_adjacent(second)))
 
 
@@ -185,7 +185,7 @@ def mark_scores(
     """
     check_choice("over", over, ("all", "common"))
     wanted = _as_mark(mark)
-    first, second = _aligned(true, estimated)
+    first, second = aligned(true, estimated)
     (a, both_a), (b, both_b) = _layers(first), _layers(second)
     layers = [(a == wanted, b == wanted)]
     if wanted is Mark.ARROW:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from causalkit.graph._bits import closure, members
+from causalkit.graph._problem import Problem
 from causalkit.graph._projection import districts
-from causalkit.strength._problem import Problem
 
 
 class MoralGraph:

@@ -20,11 +20,11 @@ import numpy as np
 
 from causalkit.exceptions import ParameterError, PositivityError
 from causalkit.graph._bits import closure, members
+from causalkit.graph._problem import Problem
+from causalkit.graph._routes import KNOWN
 from causalkit.graph._separation import Separator
 from causalkit.strength._means import ArmMeans
 from causalkit.strength._oracle import ProbabilityOracle
-from causalkit.strength._problem import Problem
-from causalkit.strength._routes import KNOWN
 from causalkit.strength._sample import Sample
 
 

@@ -17,10 +17,10 @@ from causalkit.exceptions import ParameterError
 from causalkit.graph import CausalGraph
 from causalkit.graph._bits import mask_of
 from causalkit.graph._core import as_names
+from causalkit.graph._problem import Names, Problem, read_problem
 from causalkit.strength._cuts import MoralGraph
 from causalkit.strength._frontdoor import front_door
 from causalkit.strength._open_path import open_path
-from causalkit.strength._problem import Names, Problem, read_problem
 from causalkit.strength._strategies import STRATEGIES, cheapest, optimal
 
 __all__ = ["AdjustmentCheck", "Identification", "adjustment_sets", "check_adjustment", "identify"]

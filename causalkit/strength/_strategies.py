@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from causalkit.graph import GraphKind
 from causalkit.graph._bits import members
+from causalkit.graph._problem import Problem
 from causalkit.strength._cuts import MoralGraph
-from causalkit.strength._problem import Problem
 
 
 def optimal(problem: Problem) -> int | None:

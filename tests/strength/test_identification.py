@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from causalkit import BackgroundKnowledge, CausalGraph, Mark
 from causalkit.exceptions import GraphError, GraphKindError, NodeNotFoundError, ParameterError
 from causalkit.graph import random_dag
+from causalkit.graph._routes import Routes
 from causalkit.strength import adjustment_sets, check_adjustment, identify
-from causalkit.strength._routes import Routes
 from tests.graph.strategies import admgs, dags
 from tests.graph.test_ancestral import classes as ancestral_classes
 from tests.graph.test_small_worlds import classes, graphs

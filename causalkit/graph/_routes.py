@@ -24,8 +24,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from causalkit.exceptions import GraphError, GraphKindError
-from causalkit.graph import CausalGraph, GraphKind, Mark
 from causalkit.graph._bits import all_reachable, closure, mask_of, members, rows_to_masks, transposed
+from causalkit.graph._graph import CausalGraph
+from causalkit.graph._marks import GraphKind, Mark
 from causalkit.graph._separation import Separator
 
 KNOWN = (GraphKind.DAG, GraphKind.ADMG)
@@ -112,14 +113,15 @@ class Routes:
         return all_reachable(self.children)
 
     @cached_property
-    def _ancestors(self) -> list[int]:
+    def arrow_ancestors(self) -> list[int]:
+        """Sets of nodes from which arrows lead to each node, without the node itself."""
         return all_reachable(self.parents)
 
     def ancestors(self, nodes: int) -> int:
         """Return the ancestors of a set in a DAG or ADMG, with the set itself."""
         found = nodes
         for node in members(nodes):
-            found |= self._ancestors[node]
+            found |= self.arrow_ancestors[node]
         return found
 
     def uncertain_starts(self, causes: int, effects: int) -> Iterator[tuple[int, int]]:

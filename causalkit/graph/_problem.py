@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from causalkit.exceptions import GraphError, ParameterError
-from causalkit.graph import CausalGraph
 from causalkit.graph._bits import mask_of, members
 from causalkit.graph._core import as_names
+from causalkit.graph._graph import CausalGraph
+from causalkit.graph._routes import Routes, routes
 from causalkit.graph._separation import Separator
-from causalkit.strength._routes import Routes, routes
 
 Names = str | Iterable[str]
 
