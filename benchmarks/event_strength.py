@@ -46,7 +46,9 @@ def main(n):
             found = event_strength(queries, events=log.events, oracle=oracle)
             seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{title:8} {n:,} queries, {len(found.pairs):,} different: {seconds:.2f} s, peak {peak:,.0f} MB in all")
+        print(
+            f"{title:8} {n:,} queries, {len(found.pairs):,} different: {seconds:.2f} s, peak {peak:,.0f} MB in all"
+        )
 
 
 if __name__ == "__main__":

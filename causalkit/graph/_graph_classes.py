@@ -14,8 +14,8 @@ from causalkit._random import Seed, as_generator
 from causalkit.exceptions import GraphError, GraphKindError, KnowledgeError, NotExtendableError
 from causalkit.graph import _classes, _meek, _pag, _projection
 from causalkit.graph._bits import mask_of, masks_to_rows, members
-from causalkit.graph._conversions import GraphConversions
 from causalkit.graph._core import as_names
+from causalkit.graph._exchange import GraphExchange
 from causalkit.graph._knowledge import BackgroundKnowledge, apply_knowledge
 from causalkit.graph._marks import GraphKind
 from causalkit.graph._members import MemberCounter, enumerate_members
@@ -25,7 +25,7 @@ _PATTERNS = (GraphKind.DAG, GraphKind.CPDAG, GraphKind.MPDAG, GraphKind.PDAG)
 _ONE_CLASS = (GraphKind.DAG, GraphKind.CPDAG, GraphKind.MPDAG)
 
 
-class GraphClasses(GraphConversions):
+class GraphClasses(GraphExchange):
     """A graph that can be turned into its equivalence class, into members of it, and into graphs over fewer nodes."""
 
     def _require(self, allowed: Iterable[GraphKind], what: str) -> None:
