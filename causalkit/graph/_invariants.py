@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causalkit.exceptions import InvalidGraphError, NotExtendableError
 from causalkit.graph import _classes, _meek
@@ -30,6 +31,17 @@ ALLOWED_EDGES = {
     GraphKind.MAG: DIRECTED | UNDIRECTED | BIDIRECTED,
     GraphKind.UG: UNDIRECTED,
 }
+
+
+def _table(edges: frozenset[tuple[Mark, Mark]]) -> NDArray[np.bool_]:
+    """Return which pairs of marks an edge may have, by their codes."""
+    table = np.zeros((4, 4), dtype=bool)
+    for left, right in edges:
+        table[left, right] = True
+    return table
+
+
+_ALLOWED = {kind: _table(edges) for kind, edges in ALLOWED_EDGES.items()}
 
 
 def check_invariants(graph: GraphCore) -> None:
@@ -67,9 +79,12 @@ def _check_pairs(graph: GraphCore) -> None:
             f"the edge between {graph.nodes[i]!r} and {graph.nodes[j]!r} has a mark at only one end",
             [i, j],
         )
-    allowed = ALLOWED_EDGES.get(graph.kind)
-    for i, j in graph._pairs:
-        if allowed is not None and (marks[j, i], marks[i, j]) not in allowed:
+    if graph.kind in ALLOWED_EDGES and graph._pairs:
+        pairs = np.array(graph._pairs)
+        left, right = marks[pairs[:, 1], pairs[:, 0]], marks[pairs[:, 0], pairs[:, 1]]
+        wrong = np.flatnonzero(~_ALLOWED[graph.kind][left, right])
+        if wrong.size:
+            i, j = pairs[wrong[0]].tolist()
             _fail(graph, f"the edge {_name(graph, i, j)} is not allowed in this kind", [i, j])
 
 

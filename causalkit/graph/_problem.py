@@ -72,7 +72,7 @@ class Problem:
 
     def blocks(self, given: int) -> bool:
         """Whether a set blocks every path that is not directed."""
-        return not self.backdoor.reachable(self.causes, given) & self.effects
+        return not self.backdoor.connected(self.causes, self.effects, given)
 
     def is_valid(self, given: int) -> bool:
         """Whether a set is an adjustment set."""

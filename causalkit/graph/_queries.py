@@ -391,7 +391,7 @@ class GraphQueries(GraphCore):
         (True, False)
         """
         left, right, middle = self._disjoint(x, y, given, "given")
-        return not self._separator.reachable(left, middle) & right
+        return not self._separator.connected(left, right, middle)
 
     def _disjoint(
         self, x: str | Iterable[str], y: str | Iterable[str], third: str | Iterable[str], name: str

@@ -52,16 +52,21 @@ class Separator:
         """Return all nodes to which an open path leads from `sources`; members of `given` are never among them."""
         return self._walk(sources, given, closure(given, self.parents)) & ~given
 
-    def _walk(self, sources: int, given: int, open_colliders: int, within: int = -1) -> int:
-        """Return all nodes that open paths touch, also those members of `given` at which they end."""
+    def connected(self, sources: int, targets: int, given: int) -> bool:
+        """Whether an open path leads from a source to a target outside `given`."""
+        found = self._walk(sources, given, closure(given, self.parents), until=targets & ~given)
+        return bool(found & targets & ~given)
+
+    def _walk(self, sources: int, given: int, open_colliders: int, within: int = -1, until: int = 0) -> int:
+        """Return all nodes that open paths touch, also those members of `given` at which they end; stop at a node of `until`."""
         seen_plain = seen_arrow = 0
         plain, arrow = sources & ~given, 0
-        while plain or arrow:
+        while (plain or arrow) and not (plain | arrow | seen_plain | seen_arrow) & until:
             seen_plain |= plain
             seen_arrow |= arrow
             next_plain, next_arrow = self._step(plain, arrow, given, open_colliders)
             plain, arrow = next_plain & within & ~seen_plain, next_arrow & within & ~seen_arrow
-        return seen_plain | seen_arrow
+        return seen_plain | seen_arrow | plain | arrow
 
     def _step(self, plain: int, arrow: int, given: int, open_colliders: int) -> tuple[int, int]:
         """Leave every node of the frontier; return the nodes entered at a tail and those entered at an arrowhead."""
