@@ -194,6 +194,8 @@ class MarkConfusion:
     ----------
     counts : numpy.ndarray of int, shape (4, 4)
         Ends of edges by true mark (rows) and estimated mark (columns): none, circle, arrow, tail.
+    labels : tuple of str
+        Names of rows and columns.
     """
 
     counts: NDArray[np.intp]

@@ -40,7 +40,18 @@ class EventOracle(Protocol):
         ...
 
     def arms(self, pairs: Pairs) -> Floats:
-        """Return for each (cause, effect) the probability of the effect without and with the cause, shape (len(pairs), 2)."""
+        """Return for each (cause, effect) the probability of the effect without and with the cause.
+
+        Parameters
+        ----------
+        pairs : sequence of (str, str)
+            Causes and effects.
+
+        Returns
+        -------
+        numpy.ndarray of float, shape (len(pairs), 2)
+            Without and with.
+        """
         ...
 
 

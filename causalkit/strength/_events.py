@@ -275,7 +275,7 @@ class EventGraph:
         return cls(graph.nodes, counts)
 
     def index(self, event: str) -> int:
-        """Return the place of an event in :attr:`events`.
+        """Return the place of an event in ``events``.
 
         Parameters
         ----------
@@ -352,7 +352,13 @@ class EventGraph:
         return shares
 
     def hops(self) -> NDArray[np.intp]:
-        """Return the least number of successions between events, shape (k, k); -1 where no path leads."""
+        """Return the least number of successions between events.
+
+        Returns
+        -------
+        numpy.ndarray of int, shape (k, k)
+            From row to column; -1 where no path leads.
+        """
         from scipy.sparse.csgraph import shortest_path
 
         k = len(self.events)

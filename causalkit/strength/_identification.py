@@ -381,8 +381,14 @@ def adjustment_sets(
 
     Parameters
     ----------
-    graph, cause, effect, observed, forbid, require
-        As for `identify`.
+    graph : CausalGraph
+        A DAG, ADMG, CPDAG, MPDAG, MAG or PAG.
+    cause, effect : str or iterable of str
+        One node or several.
+    observed : iterable of str, optional
+        The nodes that data have; by default all whose role is not ``"latent"``.
+    forbid, require : str or iterable of str, default=()
+        Nodes that must not, and that must, be in the set.
     minimal_only : bool, default=True
         Sets of which no part (with all of `require`) is an adjustment set; otherwise all sets, of which there can be
         exponentially many.
@@ -390,7 +396,7 @@ def adjustment_sets(
     Returns
     -------
     iterator of tuple of str
-        Names in data order; nothing if there is none. The time between two is polynomial; take some with `itertools.islice`.
+        Names in data order; nothing if there is none. The time between two is polynomial; take some with ``itertools.islice``.
 
     Raises
     ------

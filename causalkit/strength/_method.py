@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +130,13 @@ class Method:
         for k in range(self.n_resamples):
             drawn = stream(base, k).integers(groups.max() + 1, size=groups.max() + 1)
             yield sample.take(drawn if rows is None else np.concatenate([rows[g] for g in drawn]))
+
+
+class Settings(NamedTuple):
+    """One estimate, ready to be made again."""
+
+    question: Question
+    method: Method
 
 
 def estimator_means(estimator: Estimator, sample: Sample) -> tuple[float, float]:

@@ -40,11 +40,37 @@ class ProbabilityOracle(Protocol):
         ...
 
     def strata(self, nodes: Sequence[str]) -> tuple[list[tuple[Any, ...]], Floats]:
-        """Return the combinations of values of some nodes that occur, and their probabilities."""
+        """Return the combinations of values of some nodes that occur, and their probabilities.
+
+        Parameters
+        ----------
+        nodes : sequence of str
+            Nodes.
+
+        Returns
+        -------
+        list of tuple
+            Values in the order of the nodes.
+        numpy.ndarray of float
+            Probabilities, which sum to 1.
+        """
         ...
 
     def probability(self, event: Event, given: Sequence[Mapping[str, Any]]) -> Floats:
-        """Return the probability of an event under each of several conditions on the same nodes; NaN where a condition never occurs."""
+        """Return the probability of an event under each of several conditions on the same nodes.
+
+        Parameters
+        ----------
+        event : (str, value)
+            A node and its value.
+        given : sequence of mapping of str to value
+            Conditions.
+
+        Returns
+        -------
+        numpy.ndarray of float, shape (len(given),)
+            Probabilities; NaN where a condition never occurs.
+        """
         ...
 
 

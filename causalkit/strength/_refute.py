@@ -185,11 +185,11 @@ def refute(
         check_choice("tests", name, TESTS)
     check_count("n_repeats", n_repeats, least=2)
     check_between("share", share, 0, 1)
-    question, method = strength._question, strength._method
-    if question is None or method is None:
+    if strength.settings is None:
         raise ParameterError(
             "an estimate from an oracle has no rows to shuffle; refute() needs one made with data="
         )
+    question, method = strength.settings
     if strength.value is None:
         raise ParameterError("bounds have no single value to refute")
     table = read_for(strength.identification, question, data)
@@ -275,11 +275,12 @@ def _value_with_set(case: _Case, names: tuple[str, ...]) -> float | None:
 
 def _graph_edits(case: _Case) -> RefutationTest:
     observed = columns_in(case.data, case.found.graph)
+    strategy: Any = "auto" if case.found.strategy == "given" else case.found.strategy
     labels, values = [], []
     for label, graph in islice(_edited(case.found.graph), case.n_repeats):
         labels.append(label)
         try:
-            found = identified(graph, case.question, observed, None, "auto")
+            found = identified(graph, case.question, observed, None, strategy)
             values.append(_value(case, read_for(found, case.question, case.data), found))
         except GraphError:
             values.append(None)

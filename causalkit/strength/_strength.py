@@ -22,7 +22,7 @@ from causalkit.strength._frontdoor import front_door_probability
 from causalkit.strength._identification import Identification, Strategy, check_adjustment, identify
 from causalkit.strength._means import ArmMeans
 from causalkit.strength._measures import Estimate, estimate
-from causalkit.strength._method import EstimatorName, IntervalName, Method, Question
+from causalkit.strength._method import EstimatorName, IntervalName, Method, Question, Settings
 from causalkit.strength._oracle import ProbabilityOracle, probability_under_do
 from causalkit.strength._sample import Sample, make_sample, read_columns_of
 
@@ -83,6 +83,8 @@ class CausalStrength:
         Rows.
     notes : tuple of str
         What was clipped, smoothed or left out.
+    settings : Settings or None
+        What was asked and how it was estimated, for `refute`; None if it came from an oracle.
     """
 
     cause: str
@@ -99,8 +101,7 @@ class CausalStrength:
     e_value: float | None = field(default=None, repr=False)
     n: int = 0
     notes: tuple[str, ...] = ()
-    _question: Question | None = field(default=None, repr=False, compare=False)
-    _method: Method | None = field(default=None, repr=False, compare=False)
+    settings: Settings | None = field(default=None, repr=False, compare=False)
 
     @property
     def value(self) -> float | None:
@@ -382,8 +383,7 @@ def _summary(
         _e_value(means) if sample.is_event else None,
         sample.n,
         means.notes,
-        _question=question,
-        _method=method,
+        settings=Settings(question, method),
     )
 
 

@@ -295,3 +295,26 @@ def test_bad_questions_to_networks():
         net.query("wet", evidence={"wet": 1})
     with pytest.raises(ParameterError, match="effect_value"):
         causal_strength(net.graph, "sprinkler", "wet", oracle=NetworkOracle(net))
+
+
+def asymptotic_variance(net, cause, effect, z):
+    """Variance of the plug-in contrast times n: within strata and between them."""
+    table = net.query([*z, cause, effect]).reshape(-1, 2, 2)
+    weight, arm = table.sum(axis=(1, 2)), table.sum(axis=2)
+    mean = table[:, :, 1] / arm
+    within = (mean * (1 - mean) / (arm / weight[:, None])).sum(axis=1)
+    contrast = mean[:, 1] - mean[:, 0]
+    return float(weight @ (within + (contrast - weight @ contrast) ** 2))
+
+
+@pytest.mark.parametrize(
+    ("z", "expected"),
+    [(["tub", "bronc"], 3.4739), (["bronc"], 3.4740), (["smoke", "bronc"], 9.5825), (["smoke"], 10.1110)],
+)
+def test_variance_of_adjustment_sets_in_asia(z, expected):
+    """The optimal set has the least; the estimated standard error is that of the formula."""
+    net = asia()
+    assert asymptotic_variance(net, "lung", "dysp", z) == pytest.approx(expected, abs=2e-4)
+    frame = pd.DataFrame(net.sample(60_000, rng=0))
+    found = causal_strength(net.graph, "lung", "dysp", data=frame, adjustment_set=z, empty="trim")
+    assert found.se * np.sqrt(60_000) == pytest.approx(np.sqrt(expected), rel=0.06)
