@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit._random import Seed, as_generator
-from causalkit.exceptions import ParameterError, PositivityError
+from causalkit.exceptions import GraphError, ParameterError, PositivityError
 from causalkit.strength._means import ArmMeans
 from causalkit.strength._sample import Sample
 
@@ -52,6 +52,30 @@ class NoEffect:
         """Return the means."""
         mean = float(sample.outcome.mean())
         return ArmMeans((mean, mean), np.stack([sample.outcome - mean] * 2))
+
+
+@dataclass(frozen=True)
+class NoAssumption:
+    """Where nothing identifies the effect: everyone who did not have a value of the cause may have had either outcome under it.
+
+    Parameters
+    ----------
+    reason : str
+        Why nothing identifies it.
+    """
+
+    reason: str
+
+    def __call__(self, sample: Sample) -> ArmMeans:
+        """Return bounds."""
+        if not sample.is_event:
+            raise GraphError(
+                f"the effect is not identified, and means of numbers cannot be bounded: {self.reason}"
+            )
+        _need_both_arms(sample)
+        low = [float(((sample.arm == a) & (sample.outcome == 1)).mean()) for a in (0, 1)]
+        high = [p + float((sample.arm != a).mean()) for a, p in zip((0, 1), low, strict=True)]
+        return ArmMeans((low[0], low[1]), bounds=((low[0], high[0]), (low[1], high[1])), notes=(self.reason,))
 
 
 # -- by strata -------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ exponential: a list is made one by one, with polynomial time between two.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -18,15 +18,17 @@ from causalkit.graph import CausalGraph
 from causalkit.graph._bits import mask_of
 from causalkit.graph._core import as_names
 from causalkit.graph._problem import Names, Problem, read_problem
+from causalkit.graph._routes import KNOWN
 from causalkit.strength._cuts import MoralGraph
 from causalkit.strength._frontdoor import front_door
+from causalkit.strength._general import Expression, general_estimand, nodes_of
 from causalkit.strength._open_path import open_path
 from causalkit.strength._strategies import STRATEGIES, cheapest, optimal
 
 __all__ = ["AdjustmentCheck", "Identification", "adjustment_sets", "check_adjustment", "identify"]
 
 Strategy = Literal["auto", "optimal", "minimal", "minimum", "parents", "canonical", "temporal"]
-Kind = Literal["zero", "backdoor", "frontdoor", "none"]
+Kind = Literal["zero", "backdoor", "frontdoor", "id", "bounds", "none"]
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,10 @@ class Identification:
         The graph that was asked.
     cause, effect : tuple of str
         The question.
-    kind : {"zero", "backdoor", "frontdoor", "none"}
+    kind : {"zero", "backdoor", "frontdoor", "id", "bounds", "none"}
         ``"zero"``: no possibly directed path, the effect is zero in every graph of the class. ``"backdoor"``: by adjustment.
-        ``"frontdoor"``: by mediators. ``"none"``: by neither; `reason` says why.
+        ``"frontdoor"``: by mediators. ``"id"``: by the general algorithm. ``"bounds"``: not at all, so that data only bound it. ``"none"``: the
+        strategy found no set, or the members of the class differ. `reason` says why.
     adjustment_set : tuple of str or None
         Names in data order. The empty tuple is a set, with which the plain contrast is right; None means that there is none, that
         the strategy has none, or that none is needed because the effect is zero.
@@ -100,6 +103,8 @@ class Identification:
         What chose the set.
     reason : str
         In words.
+    expression : object or None
+        What the general algorithm found, for kind ``"id"``.
 
     Notes
     -----
@@ -114,9 +119,10 @@ class Identification:
     mediators: tuple[str, ...] | None
     strategy: str
     reason: str
+    expression: Expression | None = None
 
     def __bool__(self) -> bool:
-        return self.kind != "none"
+        return self.kind not in ("bounds", "none")
 
     @cached_property
     def certificate(self) -> AdjustmentCheck:
@@ -124,11 +130,20 @@ class Identification:
         return check_adjustment(self.graph, self.cause, self.effect, self.adjustment_set or ())
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Nodes that the estimate needs beside cause and effect."""
+        if self.expression is not None:
+            return tuple(n for n in nodes_of(self.expression) if n not in (*self.cause, *self.effect))
+        return self.mediators or self.adjustment_set or ()
+
+    @property
     def estimand(self) -> str:
         """The probability of the effect under an intervention, in terms of what is observed."""
         x, y = ", ".join(self.cause), ", ".join(self.effect)
-        if self.kind == "none":
+        if self.kind in ("bounds", "none"):
             return f"P({y} | do({x})) is not identified"
+        if self.kind == "id":
+            return f"P({y} | do({x})) = {self.expression}"
         if self.kind == "frontdoor":
             m = ", ".join(self.mediators or ())
             return (
@@ -179,7 +194,7 @@ def identify(
         ``"temporal"``
             All that the cause cannot affect.
         ``"auto"``
-            As optimal, then front-door.
+            As optimal, then front-door, then the general algorithm, then bounds.
 
         A strategy whose set is not valid gives kind ``"none"``; only ``"auto"`` goes on to others.
     costs : mapping of str to float, optional
@@ -203,8 +218,8 @@ def identify(
 
     Notes
     -----
-    Adjustment is complete here: if any observed set is an adjustment set, one is found. Effects that are identified neither by adjustment
-    nor by a front-door set exist (Shpitser and Pearl 2006) and are not looked for.
+    Adjustment is complete here: if any observed set is an adjustment set, one is found. So is ``"auto"`` for a DAG or ADMG: what it does not
+    identify is not identified by any means. The general algorithm is polynomial in the graph; its expressions may not be short.
 
     References
     ----------
@@ -214,7 +229,8 @@ def identify(
     "Graphical criteria for efficient total effect estimation via adjustment in causal linear models", Journal of the Royal
     Statistical Society B 84, 2022. E. Smucler, F. Sapienza, A. Rotnitzky, "Efficient adjustment sets in causal graphical models
     with hidden variables", Biometrika 109, 2022. B. van der Zander, M. Liśkiewicz, J. Textor, "Separators and adjustment sets in
-    causal graphs: complete criteria and an algorithmic framework", Artificial Intelligence 270, 2019.
+    causal graphs: complete criteria and an algorithmic framework", Artificial Intelligence 270, 2019. I. Shpitser, J. Pearl,
+    "Identification of joint interventional distributions in recursive semi-Markovian causal models", AAAI 2006.
 
     Examples
     --------
@@ -247,7 +263,12 @@ def identify(
     if mediators is not None:
         reason = "no set of observed nodes blocks every back-door path; the mediators take all of the effect"
         return _answer(problem, "frontdoor", None, strategy, reason, mediators)
-    return _answer(problem, "none", None, strategy, _why_none(problem, strategy))
+    reason = _why_none(problem, strategy)
+    if strategy != "auto" or problem.required or graph.kind not in KNOWN:
+        return _answer(problem, "none", None, strategy, reason)
+    expression = general_estimand(problem)
+    kind: Kind = "bounds" if expression is None else "id"
+    return replace(_answer(problem, kind, None, strategy, reason), expression=expression)
 
 
 def _answer(

@@ -21,10 +21,12 @@ from causalkit.strength._estimators import (
     InverseWeighting,
     Matching,
     Models,
+    NoAssumption,
     NoEffect,
     PlugIn,
 )
 from causalkit.strength._frontdoor import FrontDoorMeans
+from causalkit.strength._general import EstimandMeans
 from causalkit.strength._identification import Identification
 from causalkit.strength._means import ArmMeans
 from causalkit.strength._measures import check_measures
@@ -86,6 +88,10 @@ class Method:
         """Return the estimator that fits, with its name."""
         if found.kind == "zero":
             return "no path", NoEffect()
+        if found.kind == "bounds":
+            return "no assumption", NoAssumption(found.reason)
+        if found.expression is not None:
+            return "general plug-in", EstimandMeans(found.expression, found.cause[0], found.effect[0])
         if found.kind == "frontdoor":
             return "front-door plug-in", FrontDoorMeans()
         name: str = self.estimator if self.estimator != "auto" else _fitting(sample)

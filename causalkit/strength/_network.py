@@ -305,9 +305,9 @@ def _marginal(factors: list[Factor], keep: Sequence[str]) -> Floats:
         name = min(hidden, key=lambda node: (_product_size(factors, node), node))
         touching = [f for f in factors if name in f.scope]
         scope = tuple(n for n in _union(touching) if n != name)
-        factors = [f for f in factors if name not in f.scope] + [_contract(touching, scope)]
+        factors = [f for f in factors if name not in f.scope] + [contract(touching, scope)]
         hidden.remove(name)
-    return _contract(factors, tuple(keep)).table
+    return contract(factors, tuple(keep)).table
 
 
 def _union(factors: Iterable[Factor]) -> tuple[str, ...]:
@@ -319,7 +319,7 @@ def _product_size(factors: Iterable[Factor], node: str) -> int:
     return int(np.prod([*sizes.values()], dtype=object))
 
 
-def _contract(factors: Sequence[Factor], scope: tuple[str, ...]) -> Factor:
+def contract(factors: Sequence[Factor], scope: tuple[str, ...]) -> Factor:
     """Multiply tables and sum over everything outside the scope."""
     axis = {name: k for k, name in enumerate(dict.fromkeys((*_union(factors), *scope)))}
     operands: list[Any] = []

@@ -19,6 +19,7 @@ from causalkit.graph._core import as_names
 from causalkit.strength._attribution import ATTRIBUTION, Observed
 from causalkit.strength._estimators import Empty, Models
 from causalkit.strength._frontdoor import front_door_probability
+from causalkit.strength._general import probability_from_oracle
 from causalkit.strength._identification import Identification, Strategy, check_adjustment, identify
 from causalkit.strength._means import ArmMeans
 from causalkit.strength._measures import Estimate, estimate
@@ -218,10 +219,15 @@ def causal_strength(
     CausalStrength
         Value, interval, adjustment set with its certificate, the contrast without adjustment, overlap, E-value.
 
+    Notes
+    -----
+    Where nothing identifies the effect of an event, the result has bounds and no value: without any assumption, P(y | do(x)) is at
+    least P(x, y) and at most P(x, y) + 1 - P(x) (Manski 1990).
+
     Raises
     ------
     GraphError
-        If the effect is not identified, or `adjustment_set` is none.
+        If the members of a class differ in the effect, if `adjustment_set` is none, or if an oracle is asked for what is not identified.
     PositivityError
         If an arm is missing where it is needed.
     DataError
@@ -231,7 +237,8 @@ def causal_strength(
 
     References
     ----------
-    M. Hernán, J. Robins, "Causal Inference: What If", 2020. T. VanderWeele, P. Ding, "Sensitivity analysis in observational
+    M. Hernán, J. Robins, "Causal Inference: What If", 2020. C. Manski, "Nonparametric bounds on treatment effects", American Economic
+    Review 80, 1990. T. VanderWeele, P. Ding, "Sensitivity analysis in observational
     research: introducing the E-value", Annals of Internal Medicine 167, 2017.
 
     Examples
@@ -300,7 +307,7 @@ def identified(
         return replace(
             found, kind="backdoor", adjustment_set=check.adjustment_set, mediators=None, strategy="given"
         )
-    if not found:
+    if found.kind == "none":
         raise GraphError(
             f"the effect of {question.cause!r} on {question.effect!r} is not identified: {found.reason}"
         )
@@ -309,7 +316,7 @@ def identified(
 
 def read_for(found: Identification, question: Question, data: Any) -> Table:
     """Read the columns that the estimate needs."""
-    names = [question.cause, question.effect, *(found.adjustment_set or found.mediators or ())]
+    names = [question.cause, question.effect, *found.columns]
     if question.clusters is not None:
         names.append(question.clusters)
     return read_columns_of(data, names, found.graph.nodes, question.column_types)
@@ -319,9 +326,8 @@ def strength_from_table(
     found: Identification, question: Question, method: Method, table: Table
 ) -> CausalStrength:
     """Estimate from columns that are read."""
-    columns = found.mediators or found.adjustment_set or ()
     sample = make_sample(
-        table, question.cause, question.effect, columns, question.cause_values, question.effect_value
+        table, question.cause, question.effect, found.columns, question.cause_values, question.effect_value
     )
     question.check(is_event=sample.is_event)
     name, estimator = method.choose(found, sample)
@@ -454,11 +460,20 @@ def _from_oracle(found: Identification, question: Question, oracle: ProbabilityO
     if question.effect_value is None:
         raise ParameterError("an oracle gives probabilities of events; name the event with effect_value=")
     question.check(is_event=True)
+    if found.kind == "bounds":
+        raise GraphError(
+            f"the effect of {question.cause!r} on {question.effect!r} is not identified: {found.reason}"
+        )
     event = (question.effect, question.effect_value)
     if found.kind == "frontdoor":
         p0, p1 = (
             front_door_probability(oracle, event, (question.cause, v), found.mediators or ())
             for v in (low, high)
+        )
+        contrasts = np.array([p1 - p0])
+    elif found.expression is not None:
+        p0, p1 = (
+            probability_from_oracle(found.expression, oracle, event, (question.cause, v)) for v in (low, high)
         )
         contrasts = np.array([p1 - p0])
     elif found.kind == "zero":

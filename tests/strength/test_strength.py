@@ -120,8 +120,20 @@ def test_front_door_from_rows():
 
 def test_nodes_without_a_column_are_not_observed():
     frame = discrete_rows().drop(columns="z")
-    with pytest.raises(GraphError, match="stays open"):
-        causal_strength(TRIANGLE, "x", "y", data=frame)
+    found = causal_strength(TRIANGLE, "x", "y", data=frame, measures=("rd", "rr"))
+    assert found.value is None
+    assert "stays open" in found.notes[0]
+    assert found.interval[1] - found.interval[0] == pytest.approx(1)
+    with pytest.raises(GraphError, match="cannot be bounded"):
+        causal_strength(CONTINUOUS, "x", "y", data=continuous_rows(100).drop(columns="z"))
+
+
+def test_no_assumption_bounds_of_the_triangle():
+    """Without the confounder the risk difference of the confounded triangle is between -1/4 and 3/4."""
+    frame = pd.DataFrame(triangle().sample(100_000, rng=0)).drop(columns="z")
+    found = causal_strength(TRIANGLE, "x", "y", data=frame)
+    assert found.interval == pytest.approx((-1 / 4, 3 / 4), abs=0.01)
+    assert found.estimand == "bounds on the average effect"
 
 
 def test_columns_that_are_not_needed_may_hold_anything():
