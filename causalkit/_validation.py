@@ -16,6 +16,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from causalkit._parameters import check_between
 from causalkit.exceptions import DataError, DataTypeError, ParameterError
 
 PlainType: TypeAlias = Literal["continuous", "categorical", "ordinal", "time"]
@@ -574,29 +575,3 @@ def _missing_message(name: str, what: str, rows: NDArray[np.intp]) -> str:
 def _some(names: Sequence[str]) -> str:
     shown = ", ".join(map(repr, names[:12]))
     return shown + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
-
-
-# -- parameters ----------------------------------------------------------------------------------------------------------------
-
-
-def check_between(name: str, value: Any, low: float, high: float) -> float:
-    """Return a number strictly between two bounds, or raise `ParameterError`."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not low < value < high:
-        raise ParameterError(
-            f"{name} must be a number greater than {low:g} and less than {high:g}; got {value!r}"
-        )
-    return float(value)
-
-
-def check_count(name: str, value: Any, *, least: int = 1) -> int:
-    """Return an integer that is large enough, or raise `ParameterError`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ParameterError(f"{name} must be an integer of at least {least}; got {value!r}")
-    return int(value)
-
-
-def check_choice(name: str, value: Any, allowed: Iterable[str]) -> None:
-    """Raise `ParameterError` unless a value is one of the allowed names."""
-    choices = tuple(allowed)
-    if value not in choices:
-        raise ParameterError(f"{name} is {value!r}; allowed are {', '.join(map(repr, choices))}")

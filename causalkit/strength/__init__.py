@@ -16,9 +16,10 @@ from causalkit.strength._identification import (
     check_adjustment,
     identify,
 )
+from causalkit.strength._local_model import LocalModel
 from causalkit.strength._measures import Estimate
 from causalkit.strength._network import BayesianNetwork
-from causalkit.strength._oracle import CountsOracle, NetworkOracle, ProbabilityOracle
+from causalkit.strength._oracle import ClassifierOracle, CountsOracle, NetworkOracle, ProbabilityOracle
 from causalkit.strength._prompts import LetterOracle, OrderOracle
 from causalkit.strength._refute import Refutation, RefutationTest, refute
 from causalkit.strength._strength import CausalStrength, Overlap, causal_strength
@@ -29,6 +30,7 @@ __all__ = [
     "BayesianNetwork",
     "CausalStrength",
     "ChainOracle",
+    "ClassifierOracle",
     "CountsOracle",
     "Estimate",
     "EventGraph",
@@ -37,6 +39,7 @@ __all__ = [
     "EventStrengths",
     "Identification",
     "LetterOracle",
+    "LocalModel",
     "LogOracle",
     "NetworkOracle",
     "OrderOracle",

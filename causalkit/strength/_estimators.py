@@ -22,7 +22,7 @@ average treatment effects", Journal of Business and Economic Statistics 29, 2011
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from causalkit._random import Seed, as_generator
 from causalkit.exceptions import GraphError, ParameterError, PositivityError
 from causalkit.strength._means import ArmMeans
+from causalkit.strength._models import Models
 from causalkit.strength._sample import Sample
 
 Floats = NDArray[np.float64]
@@ -180,75 +181,10 @@ def _bounded(sample: Sample, rows: Floats, sums: Floats, share: Floats) -> ArmMe
 
 
 @dataclass(frozen=True)
-class Models:
-    """Models of outcome and arm, as scikit-learn estimators; None for linear and logistic regression."""
-
-    outcome: Any = None
-    propensity: Any = None
-
-    def outcome_means(self, train: Sample, test: Sample) -> Floats:
-        """Return m(0, Z) and m(1, Z) for the rows of `test`, shape (2, n), from one model per arm."""
-        return np.stack([self._fitted_mean(train.take(np.flatnonzero(train.arm == a)), test) for a in (0, 1)])
-
-    def _fitted_mean(self, train: Sample, test: Sample) -> Floats:
-        if not train.covariates.shape[1] or np.ptp(train.outcome) == 0:
-            return np.full(test.n, train.outcome.mean())
-        return self._predict(
-            self._outcome_model(train.is_event),
-            train.covariates,
-            train.outcome,
-            test.covariates,
-            train.is_event,
-        )
-
-    def curve(self, sample: Sample, dose: float) -> Floats:
-        """Return the mean outcome of every row with the cause set, from one model on cause and columns."""
-        x = np.column_stack([sample.dose, sample.covariates])
-        at = np.column_stack([np.full(sample.n, dose), sample.covariates])
-        return self._predict(self._outcome_model(sample.is_event), x, sample.outcome, at, sample.is_event)
-
-    def _outcome_model(self, is_event: bool) -> Any:
-        from sklearn.base import clone
-        from sklearn.linear_model import LinearRegression
-
-        if self.outcome is not None:
-            return clone(self.outcome)
-        return _logistic() if is_event else LinearRegression()
-
-    def _predict(self, model: Any, x: Floats, y: Floats, at: Floats, is_event: bool) -> Floats:
-        if not is_event or not hasattr(model, "predict_proba"):
-            return np.asarray(model.fit(x, y).predict(at), dtype=float)
-        model.fit(x, y.astype(int))
-        return np.asarray(model.predict_proba(at)[:, list(model.classes_).index(1)])
-
-    def propensities(self, train: Sample, test: Sample) -> Floats:
-        """Return e(0, Z) and e(1, Z) for the rows of `test`, shape (2, n)."""
-        from sklearn.base import clone
-
-        if not train.covariates.shape[1]:
-            shares = [(train.arm == a).mean() for a in (0, 1)]
-            return np.repeat(np.array(shares)[:, None], test.n, axis=1)
-        model = clone(self.propensity) if self.propensity is not None else _logistic()
-        if not hasattr(model, "predict_proba"):
-            raise ParameterError(f"propensity_model must have predict_proba; {type(model).__name__} has not")
-        model.fit(train.covariates, train.arm)
-        classes = model.classes_.tolist()
-        found = model.predict_proba(test.covariates)
-        return np.stack([found[:, classes.index(a)] for a in (0, 1)])
-
-
-def _logistic() -> Any:
-    """Return nearly unpenalised logistic regression; the little that is left keeps separable arms finite."""
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=1e6, tol=1e-8, solver="newton-cholesky", max_iter=500)
-
-
-@dataclass(frozen=True)
 class GComputation:
     """Mean prediction of the outcome model; without standard error of its own."""
 
-    models: Models = Models()
+    models: Models
 
     def __call__(self, sample: Sample) -> ArmMeans:
         """Return the means; a cause of which one value hardly repeats gets one model over all its values."""
@@ -264,7 +200,7 @@ class GComputation:
 class InverseWeighting:
     """Hajek weights; propensities are clipped from below, and taken as known in the standard error, which makes it too large rather than too small."""
 
-    models: Models = Models()
+    models: Models
     clip: float = 0.01
 
     def __call__(self, sample: Sample) -> ArmMeans:
@@ -282,7 +218,7 @@ class InverseWeighting:
 class AugmentedWeighting:
     """Doubly robust and cross-fitted: right if either model is."""
 
-    models: Models = Models()
+    models: Models
     clip: float = 0.01
     n_folds: int = 5
     rng: Seed = 0
@@ -325,7 +261,7 @@ def _clipped(scores: Floats, least: float) -> tuple[Floats, tuple[str, ...]]:
 class Matching:
     """Nearest rows of the other arm, with replacement, corrected for their distance by the outcome model (Abadie and Imbens 2006, 2011)."""
 
-    models: Models = Models()
+    models: Models
     n_matches: int = 1
 
     def __call__(self, sample: Sample) -> ArmMeans:

@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from causalkit._parameters import check_between, check_choice, check_count
 from causalkit._random import Seed, entropy, stream
-from causalkit._validation import ColumnTypes, check_between, check_choice, check_count
+from causalkit._validation import ColumnTypes
 from causalkit.exceptions import ParameterError, PositivityError
 from causalkit.strength._attribution import ATTRIBUTION
 from causalkit.strength._estimators import (
@@ -20,7 +21,6 @@ from causalkit.strength._estimators import (
     GComputation,
     InverseWeighting,
     Matching,
-    Models,
     NoAssumption,
     NoEffect,
     PlugIn,
@@ -30,6 +30,7 @@ from causalkit.strength._general import EstimandMeans
 from causalkit.strength._identification import Identification
 from causalkit.strength._means import ArmMeans
 from causalkit.strength._measures import check_measures
+from causalkit.strength._models import Models
 from causalkit.strength._sample import Sample
 
 EstimatorName = Literal["auto", "plugin", "gcomp", "ipw", "aipw", "matching"]

@@ -13,12 +13,13 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._validation import check_between
+from causalkit._parameters import check_between
 from causalkit.exceptions import DataError, ParameterError, PositivityError
+from causalkit.strength._models import logistic
 from causalkit.strength._network import BayesianNetwork
 from causalkit.strength._sample import read_columns_of
 
-__all__ = ["CountsOracle", "NetworkOracle", "ProbabilityOracle"]
+__all__ = ["ClassifierOracle", "CountsOracle", "NetworkOracle", "ProbabilityOracle"]
 
 Floats = NDArray[np.float64]
 Event = tuple[str, Any]
@@ -265,6 +266,97 @@ class CountsOracle:
         hits = np.bincount(rows, weights=hit, minlength=len(found))[mine] + self.smoothing * hit.mean()
         shares: Floats = np.divide(hits, total, out=np.full(len(mine), np.nan), where=total > 0)
         return shares
+
+
+class ClassifierOracle:
+    """Probabilities of a classifier, fitted on the columns that a question names.
+
+    Parameters
+    ----------
+    data : data frame
+        Discrete columns; those that are conditioned on are given to the classifier as 0/1 columns, one per value.
+    classifier : scikit-learn classifier, optional
+        With `predict_proba`; by default nearly unpenalised logistic regression. It is cloned and fitted once per event and set of columns.
+    name : str, default="logistic regression"
+        Part of the `id`; name your classifier and its parameters.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from causalkit.strength import ClassifierOracle
+    >>> oracle = ClassifierOracle(pd.DataFrame({"a": [0, 0, 1, 1] * 5, "b": [0, 1, 1, 1] * 5}))
+    >>> oracle.probability(("b", 1), [{"a": 0}, {"a": 1}]).round(2)
+    array([0.5, 1. ])
+    """
+
+    def __init__(self, data: Any, classifier: Any = None, *, name: str = "logistic regression") -> None:
+        self._counts = CountsOracle(data)
+        self._classifier, self.name = classifier, name
+        self._fitted: dict[tuple[Event, tuple[str, ...]], Any] = {}
+
+    @property
+    def id(self) -> str:
+        """Name of the oracle, the same for the same content."""
+        return f"classifier-{hashlib.sha256(repr((self._counts.id, self.name)).encode()).hexdigest()[:16]}"
+
+    def strata(self, nodes: Sequence[str]) -> tuple[list[tuple[Any, ...]], Floats]:
+        """Return the combinations of values of some columns that occur, and their shares.
+
+        Parameters
+        ----------
+        nodes : sequence of str
+            Columns.
+
+        Returns
+        -------
+        list of tuple
+            Values in the order of the columns.
+        numpy.ndarray of float
+            Shares of the rows.
+        """
+        return self._counts.strata(nodes)
+
+    def probability(self, event: Event, given: Sequence[Mapping[str, Any]]) -> Floats:
+        """Return the fitted probability of an event under each of several conditions on the same columns.
+
+        Parameters
+        ----------
+        event : (str, value)
+            A column and its value.
+        given : sequence of mapping of str to value
+            Conditions.
+
+        Returns
+        -------
+        numpy.ndarray of float, shape (len(given),)
+            Probabilities.
+        """
+        nodes = tuple(given[0]) if given else ()
+        if not nodes:
+            return self._counts.probability(event, given)
+        model = self._fit(event, nodes)
+        asked = np.array([[self._counts._position(n, g[n]) for n in nodes] for g in given], dtype=np.intp)
+        found: Floats = model.predict_proba(self._columns(asked, nodes))[:, list(model.classes_).index(1)]
+        return found
+
+    def _fit(self, event: Event, nodes: tuple[str, ...]) -> Any:
+        from sklearn.base import clone
+
+        if (event, nodes) not in self._fitted:
+            name, value = event
+            hit = (self._counts._codes(name) == self._counts._position(name, value)).astype(int)
+            if np.ptp(hit) == 0:
+                raise DataError(
+                    f"{name!r} is {'always' if hit[0] else 'never'} {value!r} in the data; a classifier needs both"
+                )
+            codes = np.column_stack([self._counts._codes(n) for n in nodes])
+            model = logistic() if self._classifier is None else clone(self._classifier)
+            self._fitted[event, nodes] = model.fit(self._columns(codes, nodes), hit)
+        return self._fitted[event, nodes]
+
+    def _columns(self, codes: NDArray[np.intp], nodes: Sequence[str]) -> Floats:
+        levels = [np.arange(len(self._counts._labels[n])) for n in nodes]
+        return np.hstack([(codes[:, [k]] == level[1:]).astype(float) for k, level in enumerate(levels)])
 
 
 def probability_under_do(

@@ -17,13 +17,14 @@ from causalkit.exceptions import GraphError, ParameterError
 from causalkit.graph import CausalGraph
 from causalkit.graph._core import as_names
 from causalkit.strength._attribution import ATTRIBUTION, Observed
-from causalkit.strength._estimators import Empty, Models
+from causalkit.strength._estimators import Empty
 from causalkit.strength._frontdoor import front_door_probability
 from causalkit.strength._general import probability_from_oracle
 from causalkit.strength._identification import Identification, Strategy, check_adjustment, identify
 from causalkit.strength._means import ArmMeans
 from causalkit.strength._measures import Estimate, estimate
 from causalkit.strength._method import EstimatorName, IntervalName, Method, Question, Settings
+from causalkit.strength._models import Models
 from causalkit.strength._oracle import ProbabilityOracle, probability_under_do
 from causalkit.strength._sample import Sample, make_sample, read_columns_of
 

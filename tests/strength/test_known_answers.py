@@ -9,9 +9,16 @@ import pandas as pd
 import pytest
 
 from causalkit import CausalGraph
-from causalkit.exceptions import GraphError, ParameterError, ParseError, PositivityError
+from causalkit.exceptions import DataError, GraphError, ParameterError, ParseError, PositivityError
 from causalkit.graph import random_dag
-from causalkit.strength import BayesianNetwork, CountsOracle, NetworkOracle, adjustment_sets, causal_strength
+from causalkit.strength import (
+    BayesianNetwork,
+    ClassifierOracle,
+    CountsOracle,
+    NetworkOracle,
+    adjustment_sets,
+    causal_strength,
+)
 from causalkit.strength._oracle import probability_under_do
 from tests.strength.networks import asia, binary, from_file, hidden_confounder, m_bias, sprinkler, triangle
 
@@ -239,6 +246,24 @@ def test_counts_are_shares_and_can_be_smoothed():
     from_oracle = causal_strength(sprinkler().graph, "sprinkler", "wet", oracle=oracle, effect_value=1)
     from_rows = causal_strength(sprinkler().graph, "sprinkler", "wet", data=frame)
     assert from_oracle.value == pytest.approx(from_rows.value, abs=1e-12)
+
+
+def test_a_classifier_as_oracle_is_the_outcome_model():
+    """Logistic regression with and without interaction; without, the answer is that of standardisation by hand."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    frame = pd.DataFrame(triangle().sample(3000, rng=0))
+    graph = triangle().graph
+    tree = ClassifierOracle(frame, DecisionTreeClassifier(), name="tree")
+    exact = causal_strength(graph, "x", "y", data=frame).value
+    assert causal_strength(graph, "x", "y", oracle=tree, effect_value=1).value == pytest.approx(
+        exact, abs=1e-12
+    )
+    logistic = causal_strength(graph, "x", "y", oracle=ClassifierOracle(frame), effect_value=1)
+    assert logistic.value == pytest.approx(exact, abs=0.02)
+    assert tree.id != ClassifierOracle(frame).id
+    with pytest.raises(DataError, match="always 0"):
+        ClassifierOracle(frame.assign(y=0)).probability(("y", 0), [{"x": 0}])
 
 
 # -- reading and bad input -----------------------------------------------------------------------------------------------------
