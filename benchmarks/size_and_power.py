@@ -61,7 +61,7 @@ def causal_learn_gp(sample):
 def cmiknn(sample):
     from tigramite.independence_tests.cmiknn import CMIknn
 
-    test, z = CMIknn(sig_samples=200), sample.columns[:, list(sample.given)]
+    test, z = CMIknn(sig_samples=200, sig_blocklength=1), sample.columns[:, list(sample.given)]
     rows = [np.column_stack([sample.columns[:, [0, k]], z]).T for k in range(1, len(WORLDS) + 1)]
     kinds = np.array([0, 1] + [2] * z.shape[1])
     return [

@@ -31,10 +31,10 @@ def enumerate_members(pattern: Pattern) -> Iterator[list[int]]:
         if edge is None:
             yield current.parents
         else:
-            waiting += _split(current, edge)
+            waiting += split(current, edge)
 
 
-def _split(pattern: Pattern, edge: tuple[int, int]) -> list[Pattern]:
+def split(pattern: Pattern, edge: tuple[int, int]) -> list[Pattern]:
     """Return the pattern with one edge directed either way, closed under Meek's rules; the first direction comes last."""
     return [_directed(pattern, *edge[::-1]), _directed(pattern, *edge)]
 
@@ -71,7 +71,7 @@ class MemberCounter:
             raise GraphError(msg)
         inside = _restricted(pattern, component)
         edge = next(inside.undirected_edges())
-        return sum(self.count(part) for part in _split(inside, edge))
+        return sum(self.count(part) for part in split(inside, edge))
 
     def draw(self, pattern: Pattern, rng: np.random.Generator) -> list[int]:
         """Return the parent sets of a member drawn with equal probability."""
@@ -90,7 +90,7 @@ class MemberCounter:
             order = ChordalOrientations(pattern.undirected).draw(component, rng)
             place = {node: k for k, node in enumerate(order)}
             return [(u, v) if place[u] < place[v] else (v, u) for u, v in inside.undirected_edges()]
-        halves = _split(inside, next(inside.undirected_edges()))
+        halves = split(inside, next(inside.undirected_edges()))
         half = halves[choose([self.count(part) for part in halves], rng)]
         parents = self.draw(half, rng)
         return [(u, v) if parents[v] >> u & 1 else (v, u) for u, v in inside.undirected_edges()]

@@ -20,6 +20,7 @@ from causalkit.strength._local_model import LocalModel
 from causalkit.strength._measures import Estimate
 from causalkit.strength._network import BayesianNetwork
 from causalkit.strength._oracle import ClassifierOracle, CountsOracle, NetworkOracle, ProbabilityOracle
+from causalkit.strength._possible import possible_graphs
 from causalkit.strength._prompts import LetterOracle, OrderOracle
 from causalkit.strength._refute import Refutation, RefutationTest, refute
 from causalkit.strength._strength import CausalStrength, Overlap, causal_strength
@@ -56,6 +57,7 @@ __all__ = [
     "event_strength",
     "identify",
     "make_triplets",
+    "possible_graphs",
     "refute",
     "score_triplets",
 ]

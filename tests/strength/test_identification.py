@@ -15,7 +15,7 @@ from causalkit import BackgroundKnowledge, CausalGraph, Mark
 from causalkit.exceptions import GraphError, GraphKindError, NodeNotFoundError, ParameterError
 from causalkit.graph import random_dag
 from causalkit.graph._routes import Routes
-from causalkit.strength import adjustment_sets, check_adjustment, identify
+from causalkit.strength import adjustment_sets, check_adjustment, identify, possible_graphs
 from tests.graph.strategies import admgs, dags
 from tests.graph.test_ancestral import classes as ancestral_classes
 from tests.graph.test_small_worlds import classes, graphs
@@ -153,6 +153,22 @@ def test_visible_arrows_are_those_beside_which_no_confounder_fits():
             assert seen.visible(mag.index(u), mag.index(v)) != fits
 
 
+@settings(max_examples=60, deadline=None)
+@given(dags(6), st.randoms(use_true_random=False))
+def test_possible_graphs_split_the_class_and_identify_the_effect(g, random):
+    if g.n_nodes < 2:
+        return
+    cpdag, (x, y) = g.to_cpdag(), random.sample(g.nodes, 2)
+    parts = list(possible_graphs(cpdag, x))
+    members = [m for part in parts for m in part.class_members()]
+    assert len(members) == len(set(members)) == cpdag.class_size()
+    for part in parts:
+        found = identify(part, x, y)
+        assert found.kind in ("zero", "backdoor") or y in part.parents(x)
+        if found.adjustment_set is not None:
+            assert all(is_unbiased(m, (x,), y, found.adjustment_set) for m in part.class_members())
+
+
 # -- known answers ---------------------------------------------------------------------------------------------------------
 
 
@@ -263,6 +279,8 @@ def test_requirements():
 
 
 def test_bad_questions():
+    with pytest.raises(GraphKindError, match="CPDAG or MPDAG"):
+        possible_graphs(CausalGraph.parse("a o-o b", kind="PAG"), "a")
     g = CausalGraph.parse("a -> b; b -> c")
     with pytest.raises(NodeNotFoundError, match="'z' is not a node"):
         identify(g, "z", "b")
