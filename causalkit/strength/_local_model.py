@@ -19,7 +19,7 @@ __all__ = ["LocalModel"]
 
 
 class LocalModel:
-    """A causal language model of `transformers` as a function from prompts and options to log-probabilities.
+    """A causal language model of transformers as a function from prompts and options to log-probabilities.
 
     Parameters
     ----------

@@ -220,11 +220,6 @@ def causal_strength(
     CausalStrength
         Value, interval, adjustment set with its certificate, the contrast without adjustment, overlap, E-value.
 
-    Notes
-    -----
-    Where nothing identifies the effect of an event, the result has bounds and no value: without any assumption, P(y | do(x)) is at
-    least P(x, y) and at most P(x, y) + 1 - P(x) (Manski 1990).
-
     Raises
     ------
     GraphError
@@ -235,6 +230,11 @@ def causal_strength(
         If a column is missing or has missing values.
     ParameterError
         If a parameter has a value that is not allowed, or does not fit the data.
+
+    Notes
+    -----
+    Where nothing identifies the effect of an event, the result has bounds and no value: without any assumption, P(y | do(x)) is at
+    least P(x, y) and at most P(x, y) + 1 - P(x) (Manski 1990).
 
     References
     ----------
