@@ -40,7 +40,7 @@ def main(n):
     queries = usable[rng.integers(len(usable), size=(n, 2))]
     queries[:, 1] = np.where(queries[:, 0] == queries[:, 1], usable[0], queries[:, 1])
     queries[:, 0] = np.where(queries[:, 0] == queries[:, 1], usable[1], queries[:, 0])
-    for title, oracle in (("chain", ChainOracle(graph)), ("counts", LogOracle(log))):
+    for title, oracle in (("chain", ChainOracle(graph)), ("counts", LogOracle(log, backwards="count"))):
         with threadpool_limits(1):
             start = time.perf_counter()
             found = event_strength(queries, events=log.events, oracle=oracle)

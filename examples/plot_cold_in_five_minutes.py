@@ -58,7 +58,7 @@ def stand_in(prompts, _options):
 oracles = {
     "chain, next event uniform": ChainOracle(successions),
     "chain, trajectory uniform": ChainOracle(successions, "uniform_trajectory"),
-    "shares of sequences": LogOracle(log),
+    "shares of sequences": LogOracle(log, backwards="count"),
     "letters of a stand-in": LetterOracle(
         stand_in, successions, name="stand-in", activity=activity.name, n_prefixes=3
     ),

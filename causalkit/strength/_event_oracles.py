@@ -57,6 +57,7 @@ class EventOracle(Protocol):
 
 Avoidance = Literal["drop", "renormalize"]
 Prefixes = Literal["weighted", "uniform"]
+Backwards = Literal["raise", "count"]
 
 
 class ChainOracle:
@@ -190,6 +191,9 @@ class LogOracle:
         A graph over the events; what it says to adjust for is adjusted for. Without it, shares are compared as they are.
     ordered : bool, default=True
         Whether the effect counts only where it comes after the cause. Without the cause, it counts wherever it happens.
+    backwards : {"raise", "count"}, default="raise"
+        What to do about an effect that comes before its cause in every sequence that has both: refuse, since the question is probably the wrong
+        way round, or count it as never following, as questions about any pair of events need.
     smoothing : float, default=0.5
         Rows by which the share in a stratum is drawn towards the share of the arm; with 0 a stratum without an arm is an error.
 
@@ -202,9 +206,16 @@ class LogOracle:
     """
 
     def __init__(
-        self, log: EventLog, graph: CausalGraph | None = None, *, ordered: bool = True, smoothing: float = 0.5
+        self,
+        log: EventLog,
+        graph: CausalGraph | None = None,
+        *,
+        ordered: bool = True,
+        backwards: Backwards = "raise",
+        smoothing: float = 0.5,
     ) -> None:
-        self.log, self.graph, self.ordered = log, graph, ordered
+        check_choice("backwards", backwards, get_args(Backwards))
+        self.log, self.graph, self.ordered, self.backwards = log, graph, ordered, backwards
         self.smoothing = check_between("smoothing", smoothing, -1e-300, np.inf)
         self._column = {event: k for k, event in enumerate(log.events)}
 
@@ -251,13 +262,18 @@ class LogOracle:
             )
         adjust = self._adjust(cause, effect)
         if adjust is None:
-            share = float(self._happens(cause, effect).mean())
+            share = float(self.log.presence[:, self._column[effect]].mean())
             return share, share
         return self._standardized(there, self._happens(cause, effect), adjust)
 
     def _happens(self, cause: str, effect: str) -> NDArray[np.bool_]:
         """Return where the effect counts."""
         first, second = (self.log.positions[:, self._column[event]] for event in (cause, effect))
+        both = (first >= 0) & (second >= 0)
+        if self.ordered and self.backwards == "raise" and both.any() and (second < first)[both].all():
+            raise DataError(
+                f"{effect!r} comes before {cause!r} in every sequence that has both; ask the other way round, or count it with backwards='count'"
+            )
         return np.asarray((second >= 0) & ((first < 0) | (second > first)) if self.ordered else second >= 0)
 
     def _adjust(self, cause: str, effect: str) -> list[int] | None:

@@ -161,9 +161,11 @@ def test_order_of_effect_and_cause():
     assert anywhere.tolist() == [0.5, 1.0]
 
 
-def test_an_effect_that_always_comes_first_has_no_strength_after():
+def test_an_effect_that_always_comes_first_is_refused_or_counted():
     log = EventLog([["B", "A"], ["B", "A"], ["B"]])
-    assert LogOracle(log, smoothing=0).arms([("A", "B")])[0].tolist() == [1.0, 0.0]
+    with pytest.raises(DataError, match="'B' comes before 'A' in every sequence"):
+        LogOracle(log).arms([("A", "B")])
+    assert LogOracle(log, backwards="count", smoothing=0).arms([("A", "B")])[0].tolist() == [1.0, 0.0]
 
 
 # -- questions ---------------------------------------------------------------------------------------------------------------------
