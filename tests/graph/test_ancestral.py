@@ -154,6 +154,18 @@ def test_minimal_separator_is_a_separator_and_minimal(g, data):
         assert not any(z < set(found) for z in possible)
 
 
+@pytest.mark.parametrize("g", [g for m in classes(4, 5) for g in m][::60], ids=str)
+def test_minimal_separators_in_all_small_worlds(g):
+    for x, y in combinations(g.nodes, 2):
+        for within in subsets([n for n in g.nodes if n not in (x, y)]):
+            found, possible = g.minimal_separator(x, y, within=within), brute_separators(g, x, y, within)
+            if found is None:
+                assert not possible
+            else:
+                assert set(found) in possible
+                assert not any(z < set(found) for z in possible)
+
+
 def test_minimal_separator_of_sets_agrees_with_networkx():
     rng = np.random.default_rng(0)
     for seed in range(40):

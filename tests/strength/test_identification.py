@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causalkit import BackgroundKnowledge, CausalGraph, Mark
-from causalkit.exceptions import GraphError, GraphKindError, NodeNotFoundError, ParameterError
+from causalkit.exceptions import GraphError, GraphKindError, KnowledgeError, NodeNotFoundError, ParameterError
 from causalkit.graph import random_dag
 from causalkit.graph._routes import Routes
 from causalkit.strength import adjustment_sets, check_adjustment, identify, possible_graphs
@@ -98,6 +98,47 @@ def test_sets_in_graphs_with_background_knowledge_hold_in_all_members(g, random)
     if len(worlds) < 24:
         question = random.choice(list(questions(g, most_causes=2)))
         check_question(mpdag, worlds, *question)
+
+
+@cache
+def graphs_with_knowledge(d):
+    """Return every MPDAG of d nodes that one or two required arrows make."""
+    found = {}
+    for members in classes(d):
+        cpdag = members[0].to_cpdag()
+        lines = [(e.u, e.v) for e in cpdag.edges if e.is_undirected]
+        arrows = [pair for u, v in lines for pair in ((u, v), (v, u))]
+        for required in (*combinations(arrows, 1), *combinations(arrows, 2)):
+            try:
+                mpdag = cpdag.to_mpdag(BackgroundKnowledge(required=list(required)))
+            except KnowledgeError:
+                continue
+            found[mpdag] = None
+    return list(found)
+
+
+@pytest.mark.parametrize(("d", "step"), [(3, 1), (4, 29), pytest.param(4, 1, marks=pytest.mark.slow)])
+def test_sets_in_graphs_with_one_or_two_known_arrows(d, step):
+    for mpdag in graphs_with_knowledge(d)[::step]:
+        worlds = list(mpdag.class_members())
+        for causes, effect, others in questions(mpdag):
+            check_question(mpdag, worlds, causes, effect, others)
+            possible = any(effect in w.descendants(causes) for w in worlds)
+            assert (identify(mpdag, causes, effect).kind == "zero") != possible
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_minimal_sets_of_larger_graphs_are_listed_once(seed):
+    """All subsets of eight nodes, for the pair with most minimal sets."""
+    g = random_dag(10, expected_degree=3.5, rng=seed)
+    pairs = [(x, y) for x in g.nodes for y in g.descendants(x)]
+    x, y = max(pairs, key=lambda pair: sum(1 for _ in adjustment_sets(g, *pair)))
+    valid = [set(z) for z in subsets([n for n in g.nodes if n not in (x, y)]) if check_adjustment(g, x, y, z)]
+    least = [z for z in valid if not any(other < z for other in valid)]
+    listed = list(adjustment_sets(g, x, y))
+    assert len(listed) == len(least) > 1
+    assert all(set(z) in least for z in listed)
+    assert len({frozenset(z) for z in listed}) == len(listed)
 
 
 @settings(max_examples=60, deadline=None)

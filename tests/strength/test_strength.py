@@ -88,6 +88,17 @@ def test_intervals_of_the_plug_in_cover_the_truth_for_every_measure():
     assert all(0.91 <= count / 200 <= 0.99 for count in hits.values()), hits
 
 
+@pytest.mark.parametrize("estimator", ["gcomp", "ipw", "aipw", "matching"])
+def test_a_constant_added_to_the_outcome_changes_nothing(estimator):
+    """Weights that are not divided by their sum would multiply it."""
+    frame = continuous_rows(400)
+    options = {"estimator": estimator, "n_resamples": 20}
+    one = causal_strength(CONTINUOUS, "x", "y", data=frame, **options)
+    other = causal_strength(CONTINUOUS, "x", "y", data=frame.assign(y=frame.y + 1000), **options)
+    assert other.value == pytest.approx(one.value, abs=1e-6)
+    assert other.se == pytest.approx(one.se, rel=1e-3)
+
+
 def test_bootstrap_and_influence_agree():
     frame = discrete_rows(1500)
     one = causal_strength(TRIANGLE, "x", "y", data=frame, ci="influence")
