@@ -16,12 +16,13 @@ J. Tian, J. Pearl, "Probabilities of causation: bounds and identification", Anna
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from causalkit.exceptions import ParameterError
 from causalkit.strength._measures import Estimate
 
 
@@ -35,28 +36,35 @@ class Observed:
         Shares of (cause, effect); index 0 is absent.
     contrasts : numpy.ndarray of float
         Difference of the two means in every stratum that has both.
+    effect : float
+        Share of all rows with the effect.
+    is_binary : bool
+        Whether every row has one of the two compared values.
     """
 
     joint: NDArray[np.float64]
     contrasts: NDArray[np.float64]
+    effect: float
+    is_binary: bool
 
     @property
-    def effect(self) -> float:
-        """Share of rows with the effect."""
-        return float(self.joint[:, 1].sum())
-
-    @property
-    def naive(self) -> float:
-        """Difference of the shares of the effect with and without the cause."""
-        shares = self.joint[:, 1] / self.joint.sum(axis=1)
+    def naive(self) -> float | None:
+        """Difference of the shares of the effect with and without the cause; None if one of them never occurs."""
+        totals = self.joint.sum(axis=1)
+        if not totals.all():
+            return None
+        shares = self.joint[:, 1] / totals
         return float(shares[1] - shares[0])
 
 
 def _suppes(_p0: float, _p1: float, seen: Observed) -> Estimate:
-    return Estimate(float(seen.joint[1, 1] / seen.joint[1].sum() - seen.effect))
+    total = float(seen.joint[1].sum())
+    return Estimate(float(seen.joint[1, 1]) / total - seen.effect if total else None)
 
 
 def _eells(_p0: float, _p1: float, seen: Observed) -> Estimate:
+    if not len(seen.contrasts):
+        return Estimate(None)
     return Estimate(None, None, float(seen.contrasts.min()), float(seen.contrasts.max()))
 
 
@@ -87,3 +95,16 @@ ATTRIBUTION: dict[str, Callable[[float, float, Observed], Estimate]] = {
     "pn": _pn,
     "ps": _ps,
 }
+
+
+def attribute(name: str, corners: Sequence[tuple[float, float]], seen: Observed) -> Estimate:
+    """Return a measure where (p0, p1) is one of some corners: the widest of their bounds."""
+    if name in ("pns", "pn", "ps") and not seen.is_binary:
+        raise ParameterError(f"{name!r} is defined for a cause with two values; here others occur too")
+    found = [ATTRIBUTION[name](p0, p1, seen) for p0, p1 in corners]
+    lows, highs = (
+        [getattr(f, end) for f in found if getattr(f, end) is not None] for end in ("ci_low", "ci_high")
+    )
+    if found[0].value is not None or not lows:
+        return found[0]
+    return Estimate(None, None, min(lows), max(highs))

@@ -21,8 +21,8 @@ average treatment effects", Journal of Business and Economic Statistics 29, 2011
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ from causalkit.strength._models import Models
 from causalkit.strength._sample import Sample
 
 Floats = NDArray[np.float64]
+TIES = 32
+
 Empty = Literal["raise", "trim", "smooth", "bound"]
 
 
@@ -73,7 +75,7 @@ class NoAssumption:
             raise GraphError(
                 f"the effect is not identified, and means of numbers cannot be bounded: {self.reason}"
             )
-        _need_both_arms(sample)
+        sample.require_both_arms()
         low = [float(((sample.arm == a) & (sample.outcome == 1)).mean()) for a in (0, 1)]
         high = [p + float((sample.arm != a).mean()) for a, p in zip((0, 1), low, strict=True)]
         return ArmMeans((low[0], low[1]), bounds=((low[0], high[0]), (low[1], high[1])), notes=(self.reason,))
@@ -106,14 +108,13 @@ class PlugIn:
             [np.bincount(strata[sample.arm == a], sample.outcome[sample.arm == a], size) for a in (0, 1)]
         ).astype(float)
         share = np.bincount(strata, minlength=size) / float(sample.n)
-        _need_both_arms(sample)
+        sample.require_both_arms()
         gaps = np.asarray((rows == 0).any(axis=0))
         if self.empty == "smooth":
             centre = (sums.sum(axis=1) / rows.sum(axis=1))[:, None]
             rows, sums = rows + self.smoothing, sums + self.smoothing * centre
-            return self._by_strata(
-                sample, rows, sums, share, (f"means shrunk to those of the arms by {self.smoothing:g} rows",)
-            )
+            note = f"means shrunk to those of the arms by {self.smoothing:g} rows"
+            return replace(self._by_strata(sample, rows, sums, share, (note,)), influence=None)
         if not gaps.any():
             return self._by_strata(sample, rows, sums, share, ())
         if self.empty == "raise":
@@ -145,12 +146,6 @@ class PlugIn:
             influence[:, keep] = inner.influence / keep.mean()
         note = f"about the {share[~gaps].sum():.1%} of the rows in strata that have both arms"
         return ArmMeans(inner.means, influence, kept=float(keep.mean()), notes=(note,))
-
-
-def _need_both_arms(sample: Sample) -> None:
-    for a, name in ((0, "control"), (1, "treated")):
-        if not (sample.arm == a).any():
-            raise PositivityError(f"no row has the {name} value of the cause; check cause_values=")
 
 
 def _empty_message(sample: Sample, gaps: NDArray[np.bool_], share: Floats) -> str:
@@ -189,8 +184,14 @@ class GComputation:
     def __call__(self, sample: Sample) -> ArmMeans:
         """Return the means; a cause of which one value hardly repeats gets one model over all its values."""
         if not sample.has_both_arms:
+            if not sample.dose_is_number:
+                sample.require_both_arms()
+            low, high = float(sample.dose.min()), float(sample.dose.max())
+            outside = not all(low <= dose <= high for dose in sample.doses)
             means = [self.models.curve(sample, dose).mean() for dose in sample.doses]
             note: tuple[str, ...] = ("one model over all values of the cause",)
+            if outside:
+                note += (f"extrapolated: the cause is between {low:g} and {high:g} in the data",)
         else:
             means, note = list(self.models.outcome_means(sample, sample).mean(axis=1)), ()
         return ArmMeans((float(means[0]), float(means[1])), notes=note)
@@ -205,7 +206,7 @@ class InverseWeighting:
 
     def __call__(self, sample: Sample) -> ArmMeans:
         """Return the means."""
-        _need_both_arms(sample)
+        sample.require_both_arms()
         scores, notes = _clipped(self.models.propensities(sample, sample), self.clip)
         weights = np.stack([sample.arm == 0, sample.arm == 1]) / scores
         weights /= weights.mean(axis=1, keepdims=True)
@@ -225,7 +226,7 @@ class AugmentedWeighting:
 
     def __call__(self, sample: Sample) -> ArmMeans:
         """Return the means."""
-        _need_both_arms(sample)
+        sample.require_both_arms()
         fitted, scores = np.empty((2, sample.n)), np.empty((2, sample.n))
         for test, train in self._folds(sample):
             fitted[:, test] = self.models.outcome_means(sample.take(train), sample.take(test))
@@ -234,6 +235,8 @@ class AugmentedWeighting:
         own = np.stack([sample.arm == 0, sample.arm == 1])
         pseudo = fitted + own * (sample.outcome - fitted) / scores
         means = pseudo.mean(axis=1)
+        if sample.is_event and not ((means >= 0) & (means <= 1)).all():
+            notes += ("a probability is outside 0 to 1: the models do not fit, or the arms hardly overlap",)
         return ArmMeans((float(means[0]), float(means[1])), pseudo - means[:, None], notes=notes)
 
     def _folds(self, sample: Sample) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
@@ -259,38 +262,86 @@ def _clipped(scores: Floats, least: float) -> tuple[Floats, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Matching:
-    """Nearest rows of the other arm, with replacement, corrected for their distance by the outcome model (Abadie and Imbens 2006, 2011)."""
+    """Nearest rows of the other arm, with replacement, corrected for their distance by the outcome model (Abadie and Imbens 2006, 2011).
+
+    Rows at the same place, or at the same distance, are all used, with equal weights. With K the weights that a row has received, and S the sum of
+    their squares, its noise enters the variance (1 + K)^2 times, of which the spread of the imputed outcomes shows 1 + S.
+    """
 
     models: Models
     n_matches: int = 1
 
     def __call__(self, sample: Sample) -> ArmMeans:
         """Return the means."""
-        _need_both_arms(sample)
-        inside = np.flatnonzero(sample.arm >= 0)
-        sample = sample.take(inside)
-        x = sample.covariates if sample.covariates.shape[1] else np.zeros((sample.n, 1))
+        sample.require_both_arms()
         fitted, imputed = self.models.outcome_means(sample, sample), np.empty((2, sample.n))
-        used, noise = np.zeros(sample.n), np.zeros(sample.n)
+        extra = np.zeros(2)
         for a in (0, 1):
             own, other = np.flatnonzero(sample.arm == a), np.flatnonzero(sample.arm != a)
-            near = own[_nearest(x[own], x[other], self.n_matches)]
+            donors = _Donors.of(
+                sample.covariates[own], sample.outcome[own], (sample.outcome - fitted[a])[own]
+            )
+            weights = donors.weights(sample.covariates[other], self.n_matches)
             imputed[a, own] = sample.outcome[own]
-            imputed[a, other] = (sample.outcome - fitted[a])[near].mean(axis=1) + fitted[a, other]
-            used += np.bincount(near.ravel(), minlength=sample.n) / self.n_matches
-            twin = own[_nearest(x[own], x[own], 2)[:, 1]] if len(own) > 1 else own
-            noise[own] = (sample.outcome[own] - sample.outcome[twin]) ** 2 / 2
+            imputed[a, other] = weights @ donors.residual + fitted[a, other]
+            received = weights.sum(axis=0) / donors.count
+            squares = (weights**2).sum(axis=0) / donors.count**2
+            extra[a] = donors.count @ ((received**2 + 2 * received - squares) * donors.noise())
         means = imputed.mean(axis=1)
         centred = imputed - means[:, None]
-        m = self.n_matches
-        extra = (used**2 + (2 * m - 1) / m * used) * noise
-        own_part = np.array([extra[sample.arm == a].sum() for a in (0, 1)])
-        covariance = (centred @ centred.T + np.diag(own_part)) / sample.n**2
+        covariance = (centred @ centred.T + np.diag(extra)) / sample.n**2
         return ArmMeans((float(means[0]), float(means[1])), covariance=covariance)
 
 
-def _nearest(among: Floats, of: Floats, count: int) -> NDArray[np.intp]:
+@dataclass(frozen=True)
+class _Donors:
+    """Rows of one arm, gathered by place."""
+
+    place: Floats
+    count: Floats
+    outcome: Floats
+    squares: Floats
+    residual: Floats
+
+    @classmethod
+    def of(cls, x: Floats, y: Floats, residual: Floats) -> _Donors:
+        """Gather rows."""
+        x = x if x.shape[1] else np.zeros((len(x), 1))
+        place, code = np.unique(x, axis=0, return_inverse=True)
+        code = code.reshape(-1)
+        count = np.bincount(code).astype(float)
+        mean = np.bincount(code, y) / count
+        squares = np.asarray(np.bincount(code, (y - mean[code]) ** 2), dtype=float)
+        return cls(place, count, mean, squares, np.bincount(code, residual) / count)
+
+    def weights(self, x: Floats, n_matches: int) -> Any:
+        """Return the weight of every place for every row, a sparse matrix of shape (rows, places)."""
+        from scipy.sparse import csr_array
+
+        near, distance = _nearest(
+            self.place, x if x.shape[1] else np.zeros((len(x), 1)), max(n_matches, TIES)
+        )
+        counts = self.count[near]
+        before = np.cumsum(counts, axis=1) - counts
+        reach = np.where(before < n_matches, distance, 0.0).max(axis=1, keepdims=True)
+        used = np.where((before < n_matches) | (distance <= reach * (1 + 1e-9)), counts, 0.0)
+        used /= used.sum(axis=1, keepdims=True)
+        row = np.repeat(np.arange(len(near)), near.shape[1])
+        return csr_array((used.ravel(), (row, near.ravel())), shape=(len(near), len(self.count)))
+
+    def noise(self) -> Floats:
+        """Return the variance of the outcome at every place: within it, or against the nearest other one for a single row."""
+        within = self.squares / np.maximum(self.count - 1, 1)
+        if len(self.count) == 1:
+            return within
+        near = _nearest(self.place, self.place, 2)[0][:, 1]
+        single = (self.outcome - self.outcome[near]) ** 2 / (1 + 1 / self.count[near])
+        return np.where(self.count > 1, within, single)
+
+
+def _nearest(among: Floats, of: Floats, count: int) -> tuple[NDArray[np.intp], Floats]:
     from sklearn.neighbors import NearestNeighbors
 
     found = NearestNeighbors(n_neighbors=min(count, len(among))).fit(among)
-    return np.asarray(found.kneighbors(of, return_distance=False))
+    distance, near = found.kneighbors(of)
+    return np.asarray(near), np.asarray(distance)

@@ -146,7 +146,10 @@ class ChainOracle:
         if self.prefixes == "weighted":
             weights = ever[start] * step[:, cause]
         else:
-            weights = np.array(self.graph._paths_from_start, dtype=float) * (step[:, cause] > 0)
+            paths, total = self.graph._paths_from_start, self.graph._paths_from_start[cause]
+            weights = np.array(
+                [n / total if p > 0 else 0.0 for n, p in zip(paths, step[:, cause], strict=True)]
+            )
         return np.asarray(weights / weights.sum())
 
     def arms(self, pairs: Pairs) -> Floats:

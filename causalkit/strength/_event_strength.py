@@ -6,6 +6,7 @@ that a server that keeps prefixes can use them, and scattered back to the querie
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,11 +65,10 @@ class EventStrengths:
         float
             Its strength.
         """
-        try:
-            p0, p1 = self.arms[self.pairs.index((cause, effect))]
-        except ValueError:
-            raise ParameterError(f"the pair {cause!r} -> {effect!r} was not among the queries") from None
-        return float(p1 - p0)
+        k = bisect_left(self.pairs, (cause, effect))
+        if k == len(self.pairs) or self.pairs[k] != (cause, effect):
+            raise ParameterError(f"the pair {cause!r} -> {effect!r} was not among the queries")
+        return float(self.arms[k, 1] - self.arms[k, 0])
 
     def to_pandas(self) -> Any:
         """Return one row per different pair.

@@ -54,7 +54,7 @@ class EventLog:
     """
 
     def __init__(self, sequences: Iterable[Iterable[str]]) -> None:
-        self.sequences = tuple(tuple(s) for s in sequences)
+        self.sequences = tuple(_as_sequence(k, s) for k, s in enumerate(sequences))
         for k, sequence in enumerate(self.sequences):
             _check_sequence(k, sequence)
         if not self.sequences:
@@ -150,6 +150,12 @@ class EventLog:
         if not isinstance(content, list) or not all(isinstance(s, list) for s in content):
             raise ParseError("an event log in JSON is a list of lists of names")
         return cls(content)
+
+
+def _as_sequence(k: int, sequence: Any) -> tuple[Any, ...]:
+    if isinstance(sequence, str) or not isinstance(sequence, Iterable):
+        raise DataError(f"sequence {k} is {sequence!r}; a sequence is a list of names")
+    return tuple(sequence)
 
 
 def _check_sequence(k: int, sequence: tuple[Any, ...]) -> None:
@@ -345,8 +351,9 @@ class EventGraph:
             weights = self.counts
         else:
             total = self._paths_to_end
-            share = [[total[j] / max(total[i], 1) for j in range(len(total))] for i in range(len(total))]
-            weights = np.where(possible, np.array(share), 0.0)
+            weights = np.zeros(possible.shape)
+            for i, j in np.argwhere(possible).tolist():
+                weights[i, j] = total[j] / max(total[i], 1)
         sums = weights.sum(axis=1, keepdims=True)
         shares: Floats = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
         return shares

@@ -24,7 +24,7 @@ from causalkit.graph._problem import Problem
 from causalkit.graph._routes import KNOWN
 from causalkit.graph._separation import Separator
 from causalkit.strength._means import ArmMeans
-from causalkit.strength._oracle import ProbabilityOracle
+from causalkit.strength._oracle import ProbabilityOracle, checked_answers
 from causalkit.strength._sample import Sample
 
 
@@ -94,6 +94,7 @@ class FrontDoorMeans:
             raise ParameterError(
                 "the front-door plug-in needs discrete mediators; one has more than twenty values"
             )
+        sample.require_both_arms()
         doses, dose = np.unique(sample.dose, return_inverse=True)
         size = sample.strata.max() + 1
         cell = dose * size + sample.strata
@@ -118,7 +119,8 @@ def front_door_probability(
     total = 0.0
     for row in values:
         set_to = dict(zip(mediators, row, strict=True))
-        within = oracle.probability(event, [{cause[0]: dose[0], **set_to} for dose in doses])
+        conditions = [{cause[0]: dose[0], **set_to} for dose in doses]
+        within = checked_answers(oracle, oracle.probability(event, conditions), conditions)
         total += _chance(oracle, set_to, cause) * float(weights @ within)
     return total
 
@@ -127,6 +129,6 @@ def _chance(oracle: ProbabilityOracle, values: Mapping[str, Any], cause: tuple[s
     """Return the probability of several values given the cause, by the chain rule."""
     chance, given = 1.0, {cause[0]: cause[1]}
     for name, value in values.items():
-        chance *= float(oracle.probability((name, value), [given])[0])
+        chance *= float(checked_answers(oracle, oracle.probability((name, value), [given]), [given])[0])
         given = {**given, name: value}
     return chance

@@ -7,14 +7,14 @@ observed probabilities, or nothing if there is a hedge, in which case the effect
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit.exceptions import ParameterError
+from causalkit.exceptions import ParameterError, PositivityError
 from causalkit.graph._bits import closure, topological_order
 from causalkit.graph._problem import Problem
 from causalkit.graph._projection import districts, project
@@ -238,17 +238,28 @@ def nodes_of(estimand: Expression) -> tuple[str, ...]:
 # -- numbers -----------------------------------------------------------------------------------------------------------------
 
 
-def evaluate(estimand: Expression, whole: Factor, event: dict[str, int], causes: dict[str, int]) -> float:
+def evaluate(estimand: Expression, whole: Factor, event: tuple[str, int], causes: Mapping[str, int]) -> float:
     """Return the probability of an event with causes set, from the joint table of the observed nodes.
 
-    An expression may have further nodes whose value does not matter; the mean by their observed probabilities is taken.
+    An expression may have further nodes whose value does not matter; the mean by their observed probabilities is taken. Where parts of
+    the table are empty, the probabilities of all values of the effect do not sum to one, which is an error.
     """
     found = estimand.evaluate(whole)
-    fixed: dict[str, Any] = {**event, **causes}
-    rest = tuple(n for n in found.scope if n not in fixed)
-    table = found.table[tuple(fixed.get(n, slice(None)) for n in found.scope)]
+    effect, hit = event
+    rest = tuple(n for n in found.scope if n != effect and n not in causes)
+    table = contract([_at(found, causes)], (effect, *rest)).table
     weights = contract([whole], rest).table
-    return float((weights * table).sum() / weights.sum()) if rest else float(table)
+    chances = (table * weights).reshape(len(table), -1).sum(axis=1) / weights.sum()
+    if not np.isclose(chances.sum(), 1, atol=1e-6):
+        raise PositivityError(
+            f"the data lack combinations of {', '.join(found.scope)} that the estimand needs: probabilities sum to {chances.sum():.3f}"
+        )
+    return float(chances[hit])
+
+
+def _at(f: Factor, fixed: Mapping[str, int]) -> Factor:
+    at = tuple(fixed.get(n, slice(None)) for n in f.scope)
+    return Factor(tuple(n for n in f.scope if n not in fixed), f.table[at])
 
 
 MAX_CELLS = 2_000_000
@@ -278,16 +289,17 @@ class EstimandMeans:
             )
         names = (self.cause, self.effect, *sample.adjust.names)
         columns = np.column_stack([sample.dose, sample.outcome, sample.adjust.values])
+        sample.require_both_arms()
         whole, levels = _table(names, columns)
         doses = [int(np.searchsorted(levels[0], d)) for d in sample.doses]
-        hit = int(np.searchsorted(levels[1], 1.0))
-        means = [evaluate(self.estimand, whole, {self.effect: hit}, {self.cause: k}) for k in doses]
+        means = [evaluate(self.estimand, whole, (self.effect, 1), {self.cause: k}) for k in doses]
         return ArmMeans((means[0], means[1]))
 
 
 def _table(names: Sequence[str], columns: Floats) -> tuple[Factor, list[Floats]]:
     """Count rows into a joint table, and return the values along every axis."""
     found = [np.unique(column, return_inverse=True) for column in columns.T]
+    found[1] = np.array([0.0, 1.0]), columns[:, 1].astype(np.intp)
     shape = tuple(len(values) for values, _ in found)
     if np.prod(shape, dtype=float) > MAX_CELLS:
         raise ParameterError(f"the joint table of {', '.join(names)} has more than {MAX_CELLS} cells")
@@ -307,5 +319,10 @@ def probability_from_oracle(
     for row, weight in zip(values, weights, strict=True):
         table[tuple(v.index(x) for v, x in zip(levels, row, strict=True))] = weight
     at = dict(zip(names, levels, strict=True))
-    fixed = [{name: at[name].index(value)} for name, value in (event, cause)]
-    return evaluate(estimand, Factor(names, table), fixed[0], fixed[1])
+    for name, value in (event, cause):
+        if value not in at[name]:
+            raise ParameterError(f"{value!r} is not a value of {name!r}; its values are {at[name][:8]}")
+    table_of = Factor(names, table)
+    return evaluate(
+        estimand, table_of, (event[0], at[event[0]].index(event[1])), {cause[0]: at[cause[0]].index(cause[1])}
+    )

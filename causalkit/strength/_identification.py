@@ -306,7 +306,10 @@ def _why_none(problem: Problem, strategy: str) -> str:
     if problem.canonical is not None:
         return f"the set of strategy {strategy!r} is not valid here; another one exists"
     path = _open_path(problem, _largest_try(problem))
-    return f"no set of observed nodes is an adjustment set: with all that may help, {path} stays open"
+    others = (
+        "" if strategy == "auto" else "; strategy='auto' tries a front-door set and the general algorithm too"
+    )
+    return f"no set of observed nodes is an adjustment set: with all that may help, {path} stays open{others}"
 
 
 def _largest_try(problem: Problem) -> int:

@@ -57,6 +57,8 @@ class Estimate:
     ci_high: float | None = None
 
     def __str__(self) -> str:
+        if self.value is None and self.ci_low is None:
+            return "not defined"
         if self.value is None:
             return f"between {self.ci_low:.4g} and {self.ci_high:.4g}"
         if self.ci_low is None:
@@ -104,14 +106,14 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-def check_measures(names: tuple[str, ...], *, is_event: bool) -> None:
+def check_measures(names: tuple[str, ...], *, is_event: bool, others: tuple[str, ...] = ()) -> None:
     """Raise unless every measure is known and fits the outcome."""
     for name in names:
-        if name not in MEASURES:
+        if name not in (*MEASURES, *others):
             raise ParameterError(
-                f"there is no measure {name!r}; allowed are {', '.join(map(repr, MEASURES))}"
+                f"there is no measure {name!r}; allowed are {', '.join(map(repr, (*MEASURES, *others)))}"
             )
-        if MEASURES[name].events_only and not is_event:
+        if (name in others or MEASURES[name].events_only) and not is_event:
             raise ParameterError(
                 f"measure {name!r} is about the probability of an event; name one with effect_value=, or use 'rd'"
             )
@@ -130,6 +132,31 @@ def estimate(
         return Estimate(value)
     se = float(np.sqrt(max(gradient @ covariance @ gradient, 0.0)))
     reach = stats.norm.ppf(0.5 + level / 2) * se
+    if name == "nnt":
+        return _number_needed(value, se, estimate("rd", means, covariance, level))
     if measure.on_log and value > 0:
         return Estimate(value, se, value * exp(-reach / value), value * exp(reach / value))
     return Estimate(value, se, value - reach, value + reach)
+
+
+def _number_needed(value: float, se: float, difference: Estimate) -> Estimate:
+    """Invert the interval of the difference; where that covers zero, the number needed is unbounded and has no interval."""
+    low, high = difference.ci_low or 0.0, difference.ci_high or 0.0
+    return Estimate(value, se, 1 / high, 1 / low) if low * high > 0 else Estimate(value, se)
+
+
+def bounded(name: str, low: tuple[float, float], high: tuple[float, float]) -> Estimate:
+    """Return the bounds of a measure where p0 is in `low` and p1 in `high`; all measures but one fall with p0 and rise with p1."""
+    if name == "nnt":
+        difference = bounded("rd", low, high)
+        if (difference.ci_low or 0.0) * (difference.ci_high or 0.0) <= 0:
+            return Estimate(None)
+        return Estimate(None, None, 1 / (difference.ci_high or 1.0), 1 / (difference.ci_low or 1.0))
+    return Estimate(None, None, _limit(name, low[1], high[0], -np.inf), _limit(name, low[0], high[1], np.inf))
+
+
+def _limit(name: str, p0: float, p1: float, otherwise: float) -> float:
+    try:
+        return float(MEASURES[name].value(p0, p1))
+    except (ZeroDivisionError, ValueError):
+        return otherwise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -54,8 +54,7 @@ class Question:
         """Raise unless the measures are known and fit the outcome."""
         if not self.measures:
             raise ParameterError("measures is empty; ask for one at least, such as 'rd'")
-        check_measures(tuple(m for m in self.measures if m not in ATTRIBUTION), is_event=is_event)
-        check_measures(tuple("rr" for m in self.measures if m in ATTRIBUTION), is_event=is_event)
+        check_measures(self.measures, is_event=is_event, others=tuple(ATTRIBUTION))
 
 
 @dataclass(frozen=True)
@@ -120,20 +119,44 @@ class Method:
             raise ParameterError(
                 "ci='cluster' needs clusters=, the column that says which rows belong together"
             )
+        if clusters is not None and clusters.max(initial=0) < 1:
+            raise ParameterError("all rows are in one cluster, so that nothing can be said about uncertainty")
         if self.ci == "influence" and means.influence is None and means.covariance is None:
             raise ParameterError("this estimator has no influence function; use ci='bootstrap'")
         wald = means.influence is not None or (means.covariance is not None and clusters is None)
         if self.ci != "bootstrap" and wald:
             return means, means.spread(None if self.ci == "influence" else clusters), None
-        draws = np.array([estimator_means(estimator, part) for part in self._resampled(sample, clusters)])
-        return means, np.cov(draws.T), draws
+        draws = self._draws(estimator, sample, clusters)
+        failed = self.n_resamples - len(draws)
+        note = (
+            (f"{failed} of {self.n_resamples} bootstrap samples lacked an arm and were left out",)
+            if failed
+            else ()
+        )
+        return replace(means, notes=means.notes + note), np.cov(draws.T), draws
+
+    def _draws(self, estimator: Estimator, sample: Sample, clusters: NDArray[np.intp] | None) -> Floats:
+        """Return the means of resamples; a few that lack an arm are left out."""
+        found, last = [], ""
+        for part in self._resampled(sample, clusters):
+            try:
+                means = estimator(part)
+            except PositivityError as error:
+                last = str(error)
+            else:
+                last = "a stratum lacks an arm" if means.bounds is not None else last
+                found += [means.means] if means.bounds is None else []
+        if len(found) < 0.8 * self.n_resamples:
+            raise PositivityError(f"most bootstrap samples cannot be used, for example: {last}")
+        return np.array(found)
 
     def _resampled(self, sample: Sample, clusters: NDArray[np.intp] | None) -> Iterator[Sample]:
         base = entropy(self.rng)
         groups = np.arange(sample.n) if clusters is None else clusters
-        rows = (
-            [np.flatnonzero(groups == g) for g in range(groups.max() + 1)] if clusters is not None else None
-        )
+        rows = None
+        if clusters is not None:
+            order = np.argsort(groups, kind="stable")
+            rows = np.split(order, np.cumsum(np.bincount(groups))[:-1])
         for k in range(self.n_resamples):
             drawn = stream(base, k).integers(groups.max() + 1, size=groups.max() + 1)
             yield sample.take(drawn if rows is None else np.concatenate([rows[g] for g in drawn]))
@@ -146,15 +169,7 @@ class Settings(NamedTuple):
     method: Method
 
 
-def estimator_means(estimator: Estimator, sample: Sample) -> tuple[float, float]:
-    """Return the two means of a resample; one in which an arm is missing says what to do."""
-    try:
-        return estimator(sample).means
-    except PositivityError as error:
-        raise PositivityError(f"in a bootstrap sample: {error}; or use ci='influence'") from None
-
-
 def _fitting(sample: Sample) -> str:
-    if not sample.has_both_arms and len(np.unique(sample.dose)) > 2:
+    if sample.dose_is_number and not sample.has_both_arms and len(np.unique(sample.dose)) > 2:
         return "gcomp"
     return "plugin" if sample.is_discrete else "aipw"

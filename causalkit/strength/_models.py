@@ -38,6 +38,8 @@ class Models:
 
     def curve(self, sample: Sample, dose: float) -> Floats:
         """Return the mean outcome of every row with the cause set, from one model on cause and columns."""
+        if np.ptp(sample.outcome) == 0:
+            return sample.outcome
         x = np.column_stack([sample.dose, sample.covariates])
         at = np.column_stack([np.full(sample.n, dose), sample.covariates])
         return self._predict(self._outcome_model(sample.is_event), x, sample.outcome, at, sample.is_event)

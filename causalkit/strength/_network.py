@@ -25,6 +25,7 @@ __all__ = ["BayesianNetwork"]
 
 Floats = NDArray[np.float64]
 TOLERANCE = 1e-6
+MANY = 16
 
 
 class Factor(NamedTuple):
@@ -181,13 +182,25 @@ class BayesianNetwork:
         seen, forced = self._positions(evidence), self._positions(do)
         self._check_apart(asked, seen, forced)
         fixed = {**seen, **forced}
-        factors = [_sliced(f, fixed) for name, f in self._factors.items() if name not in forced]
+        needed = {*self._above((*asked, *seen), forced)} - set(forced)
+        factors = [_sliced(self._factors[name], fixed) for name in self.graph.nodes if name in needed]
         joint = _marginal(factors, asked)
         total = joint.sum()
         if total <= 0:
             raise ParameterError(f"the evidence {dict(evidence or {})} has probability zero")
         result: Floats = joint / total
         return result
+
+    def _above(self, nodes: Sequence[str], forced: Mapping[str, int]) -> list[str]:
+        """Return nodes and their ancestors without going through forced nodes; no other table matters."""
+        found, waiting = dict.fromkeys(nodes), list(nodes)
+        while waiting:
+            node = waiting.pop()
+            for parent in () if node in forced else self.graph.parents(node):
+                if parent not in found:
+                    found[parent] = None
+                    waiting.append(parent)
+        return list(found)
 
     def _positions(self, values: Mapping[str, Any] | None) -> dict[str, int]:
         return {name: self.position(name, value) for name, value in (values or {}).items()}
@@ -300,12 +313,13 @@ def _sliced(factor: Factor, fixed: Mapping[str, int]) -> Factor:
 
 def _marginal(factors: list[Factor], keep: Sequence[str]) -> Floats:
     """Sum out all nodes but some, the one with the smallest product first."""
+    factors = [_scaled(f) for f in factors]
     hidden = {name for f in factors for name in f.scope} - set(keep)
     while hidden:
         name = min(hidden, key=lambda node: (_product_size(factors, node), node))
         touching = [f for f in factors if name in f.scope]
         scope = tuple(n for n in _union(touching) if n != name)
-        factors = [f for f in factors if name not in f.scope] + [contract(touching, scope)]
+        factors = [f for f in factors if name not in f.scope] + [_scaled(contract(touching, scope))]
         hidden.remove(name)
     return contract(factors, tuple(keep)).table
 
@@ -319,8 +333,17 @@ def _product_size(factors: Iterable[Factor], node: str) -> int:
     return int(np.prod([*sizes.values()], dtype=object))
 
 
+def _scaled(f: Factor) -> Factor:
+    """Divide a table by its largest entry, so that many small numbers do not underflow; the result is normalised in the end."""
+    largest = f.table.max(initial=0.0)
+    return Factor(f.scope, f.table / largest) if largest > 0 else f
+
+
 def contract(factors: Sequence[Factor], scope: tuple[str, ...]) -> Factor:
-    """Multiply tables and sum over everything outside the scope."""
+    """Multiply tables and sum over everything outside the scope; many tables in portions."""
+    while len(factors) > MANY:
+        first = factors[:MANY]
+        factors = [contract(first, _union(first)), *factors[MANY:]]
     axis = {name: k for k, name in enumerate(dict.fromkeys((*_union(factors), *scope)))}
     operands: list[Any] = []
     for f in factors:

@@ -365,12 +365,15 @@ def probability_under_do(
     """Return the adjusted probability, that in every stratum, and the weights of the strata."""
     values, weights = oracle.strata(adjust)
     conditions = [{cause[0]: cause[1], **dict(zip(adjust, row, strict=True))} for row in values]
-    within = np.asarray(oracle.probability(event, conditions), dtype=float)
-    _check_answers(oracle, within, conditions)
+    within = checked_answers(oracle, oracle.probability(event, conditions), conditions)
     return float(weights @ within), within, weights
 
 
-def _check_answers(oracle: ProbabilityOracle, found: Floats, conditions: Sequence[Mapping[str, Any]]) -> None:
+def checked_answers(
+    oracle: ProbabilityOracle, answers: Any, conditions: Sequence[Mapping[str, Any]]
+) -> Floats:
+    """Return what an oracle answered, if they are probabilities."""
+    found = np.asarray(answers, dtype=float)
     if found.shape != (len(conditions),):
         raise DataError(
             f"oracle {oracle.id!r} gave an array of shape {found.shape} for {len(conditions)} conditions"
@@ -384,3 +387,4 @@ def _check_answers(oracle: ProbabilityOracle, found: Floats, conditions: Sequenc
         raise DataError(
             f"oracle {oracle.id!r} answered {found[(found < 0) | (found > 1)][0]:g}; probabilities are from 0 to 1"
         )
+    return found

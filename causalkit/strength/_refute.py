@@ -22,7 +22,7 @@ from scipy import stats
 from causalkit._parameters import check_between, check_choice, check_count
 from causalkit._random import Seed, entropy, named_stream
 from causalkit._validation import Table
-from causalkit.exceptions import GraphError, InvalidGraphError, ParameterError, PositivityError
+from causalkit.exceptions import DataError, GraphError, InvalidGraphError, ParameterError
 from causalkit.graph import CausalGraph, GraphKind
 from causalkit.strength._identification import Identification, adjustment_sets
 from causalkit.strength._method import Method, Question
@@ -31,7 +31,7 @@ from causalkit.strength._strength import (
     columns_in,
     identified,
     read_for,
-    strength_from_table,
+    value_from_table,
 )
 
 __all__ = ["Refutation", "RefutationTest", "refute"]
@@ -39,6 +39,7 @@ __all__ = ["Refutation", "RefutationTest", "refute"]
 TestName = Literal["placebo", "random_common_cause", "subset", "adjustment_sets", "graph_edits"]
 TESTS: tuple[TestName, ...] = ("placebo", "random_common_cause", "subset", "adjustment_sets", "graph_edits")
 NOISE = "random common cause"
+HAS_NULL = ("rd", "rr", "or", "log_or", "attributable", "cheng", "good", "suppes")
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ class Refutation:
 class _Case:
     """An estimate with what it was made from."""
 
-    strength: CausalStrength
+    value: float
+    se: float | None
     found: Identification
     question: Question
     method: Method
@@ -120,15 +122,11 @@ class _Case:
     share: float
     base: int
 
-    @property
-    def value(self) -> float:
-        return float(self.strength.value or 0.0)
-
     def stream(self, name: str, k: int) -> np.random.Generator:
         return named_stream(self.base, [name, k])
 
-    def estimate(self, table: Table, found: Identification | None = None) -> CausalStrength:
-        return strength_from_table(found or self.found, self.question, self.method, table)
+    def estimate(self, table: Table, found: Identification | None = None) -> float | None:
+        return value_from_table(found or self.found, self.question, self.method, table)
 
 
 def refute(
@@ -191,11 +189,23 @@ def refute(
             "an estimate from an oracle has no rows to shuffle; refute() needs one made with data="
         )
     question, method = strength.settings
+    first = question.measures[0]
+    question = replace(question, measures=(first if first in HAS_NULL else "rd",))
     if strength.value is None:
         raise ParameterError("bounds have no single value to refute")
     table = read_for(strength.identification, question, data)
+    value = value_from_table(strength.identification, question, method, table)
     case = _Case(
-        strength, strength.identification, question, method, data, table, n_repeats, share, entropy(rng)
+        value or 0.0,
+        strength.se if first in HAS_NULL else None,
+        strength.identification,
+        question,
+        method,
+        data,
+        table,
+        n_repeats,
+        share,
+        entropy(rng),
     )
     return Refutation(case.value, tuple(_TESTS[name](case) for name in wanted))
 
@@ -208,10 +218,15 @@ def _placebo(case: _Case) -> RefutationTest:
         values[:, column] = case.stream("placebo", k).permutation(values[:, column])
         return replace(case.table, values=values)
 
-    made = [case.estimate(shuffled(k)) for k in range(case.n_repeats)]
-    values = tuple(float(m.value or 0.0) for m in made)
-    p = float(stats.ttest_1samp(values, 0.0).pvalue) if np.ptp(values) else 1.0
-    return RefutationTest("placebo", 0.0, tuple(map(str, range(len(values)))), values, p)
+    values = tuple(_value(case, shuffled(k)) for k in range(case.n_repeats))
+    there, null = (
+        [v for v in values if v is not None],
+        1.0 if case.question.measures[0] in ("rr", "or") else 0.0,
+    )
+    p = None
+    if len(there) > 1:
+        p = float(stats.ttest_1samp(there, null).pvalue) if np.ptp(there) else float(there[0] == null)
+    return RefutationTest("placebo", null, tuple(map(str, range(len(values)))), values, p)
 
 
 def _random_common_cause(case: _Case) -> RefutationTest:
@@ -222,7 +237,7 @@ def _random_common_cause(case: _Case) -> RefutationTest:
         return case.table.join(Table((NOISE,), noise, ("categorical",), levels={NOISE: (0, 1)}))
 
     values = np.array([_value(case, widened(k), found) for k in range(case.n_repeats)], dtype=float)
-    return _repeated("random_common_cause", case.value, values, case.strength.se)
+    return _repeated("random_common_cause", case.value, values, case.se)
 
 
 def _subset(case: _Case) -> RefutationTest:
@@ -230,14 +245,14 @@ def _subset(case: _Case) -> RefutationTest:
     size = max(int(case.share * n), 1)
     draws = [case.stream("subset", k).permutation(n)[:size] for k in range(case.n_repeats)]
     values = np.array([_value(case, case.table.take(rows)) for rows in draws], dtype=float)
-    return _repeated("subset", case.value, values, case.strength.se)
+    return _repeated("subset", case.value, values, case.se)
 
 
 def _value(case: _Case, table: Table, found: Identification | None = None) -> float | None:
     """Return the estimate, or None where rows do not suffice."""
     try:
-        return case.estimate(table, found).value
-    except PositivityError:
+        return case.estimate(table, found)
+    except (DataError, ParameterError, GraphError):
         return None
 
 
@@ -259,7 +274,7 @@ def _adjustment_sets(case: _Case) -> RefutationTest:
         : case.n_repeats
     ]
     values = [_value_with_set(case, z) for z in others]
-    se, there = case.strength.se, [v for v in values if v is not None]
+    se, there = case.se, [v for v in values if v is not None]
     p = None
     if se and there:
         worst = max(abs(v - case.value) for v in there)
@@ -270,7 +285,7 @@ def _adjustment_sets(case: _Case) -> RefutationTest:
 
 
 def _value_with_set(case: _Case, names: tuple[str, ...]) -> float | None:
-    found = replace(case.found, kind="backdoor", adjustment_set=names, mediators=None)
+    found = replace(case.found, kind="backdoor", adjustment_set=names, mediators=None, expression=None)
     return _value(case, read_for(found, case.question, case.data), found)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit._validation import ColumnTypes, Table, read_table
-from causalkit.exceptions import DataError, ParameterError
+from causalkit.exceptions import DataError, ParameterError, PositivityError
 
 Floats = NDArray[np.float64]
 MANY_LEVELS = 20
@@ -38,6 +38,8 @@ class Sample:
         Control and treated value as in `dose`.
     covariates : numpy.ndarray of float, shape (n, p)
         Columns for models: standardised numbers, one 0/1 column per level but the first. Parts of a sample keep those of the whole.
+    dose_is_number : bool, default=True
+        False for a cause with labels.
     """
 
     dose: Floats
@@ -47,6 +49,7 @@ class Sample:
     adjust: Table
     doses: tuple[float, float]
     covariates: Floats
+    dose_is_number: bool = True
 
     @property
     def n(self) -> int:
@@ -57,6 +60,12 @@ class Sample:
     def has_both_arms(self) -> bool:
         """Whether two rows at least have either of the compared values."""
         return min(int((self.arm == a).sum()) for a in (0, 1)) > 1
+
+    def require_both_arms(self) -> None:
+        """Raise unless either of the compared values occurs."""
+        for a, name in ((0, "control"), (1, "treated")):
+            if not (self.arm == a).any():
+                raise PositivityError(f"no row has the {name} value of the cause; check cause_values=")
 
     @cached_property
     def strata(self) -> NDArray[np.intp]:
@@ -110,7 +119,8 @@ def make_sample(
     arm = np.where(dose == high, 1, np.where(dose == low, 0, -1))
     outcome, is_event = _outcome(table, effect, effect_value)
     chosen = table.select([table.index(name) for name in adjust])
-    return Sample(dose, arm, outcome, is_event, chosen, (low, high), _covariates(chosen))
+    is_number = cause not in table.levels
+    return Sample(dose, arm, outcome, is_event, chosen, (low, high), _covariates(chosen), is_number)
 
 
 def _covariates(table: Table) -> Floats:

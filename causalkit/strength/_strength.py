@@ -16,13 +16,14 @@ from causalkit._validation import ColumnTypes, Table
 from causalkit.exceptions import GraphError, ParameterError
 from causalkit.graph import CausalGraph
 from causalkit.graph._core import as_names
-from causalkit.strength._attribution import ATTRIBUTION, Observed
+from causalkit.graph._routes import routes
+from causalkit.strength._attribution import ATTRIBUTION, Observed, attribute
 from causalkit.strength._estimators import Empty
 from causalkit.strength._frontdoor import front_door_probability
 from causalkit.strength._general import probability_from_oracle
 from causalkit.strength._identification import Identification, Strategy, check_adjustment, identify
 from causalkit.strength._means import ArmMeans
-from causalkit.strength._measures import Estimate, estimate
+from causalkit.strength._measures import Estimate, bounded, estimate
 from causalkit.strength._method import EstimatorName, IntervalName, Method, Question, Settings
 from causalkit.strength._models import Models
 from causalkit.strength._oracle import ProbabilityOracle, probability_under_do
@@ -257,6 +258,13 @@ def causal_strength(
       not adjusted  -0.04571
       P(cured | do(surgery)) = sum over stone of P(cured | surgery, stone) P(stone)
     """
+    for name in (cause, effect):
+        if not isinstance(name, str):
+            raise ParameterError(
+                f"one cause and one effect are names; got {name!r}. identify() takes several"
+            )
+    routes(graph)
+    cause_values = None if cause_values is None else _as_pair(cause_values)
     question = Question(cause, effect, cause_values, effect_value, as_names(measures), clusters, column_types)
     method = Method(
         estimator,
@@ -278,6 +286,14 @@ def causal_strength(
     if oracle is not None:
         return _from_oracle(found, question, oracle)
     return strength_from_table(found, question, method, read_for(found, question, data))
+
+
+def _as_pair(values: Any) -> tuple[Any, Any]:
+    try:
+        low, high = values
+    except (TypeError, ValueError):
+        raise ParameterError(f"cause_values must be a pair (control, treated); got {values!r}") from None
+    return low, high
 
 
 def columns_in(data: Any, graph: CausalGraph) -> list[str]:
@@ -306,7 +322,12 @@ def identified(
         if not check:
             raise GraphError(str(check))
         return replace(
-            found, kind="backdoor", adjustment_set=check.adjustment_set, mediators=None, strategy="given"
+            found,
+            kind="backdoor",
+            adjustment_set=check.adjustment_set,
+            mediators=None,
+            expression=None,
+            strategy="given",
         )
     if found.kind == "none":
         raise GraphError(
@@ -339,6 +360,14 @@ def strength_from_table(
     comparable = found.kind == "backdoor" and sample.has_both_arms
     overlap = overlap_of(sample, method.models) if comparable else None
     return _summary(found, question, method, sample, means, spread, draws, name, overlap)
+
+
+def value_from_table(found: Identification, question: Question, method: Method, table: Table) -> float | None:
+    """Return the first measure alone, without its uncertainty."""
+    values = (question.cause_values, question.effect_value)
+    sample = make_sample(table, question.cause, question.effect, found.columns, *values)
+    means = method.choose(found, sample)[1](sample)
+    return _measure(question.measures[0], means, None, None, observed_in(sample), method.level).value
 
 
 def overlap_of(sample: Sample, models: Models) -> Overlap:
@@ -407,7 +436,8 @@ def observed_in(sample: Sample) -> Observed:
     )
     both = (rows > 0).all(axis=0)
     contrasts = (sums[1] / np.maximum(rows[1], 1) - sums[0] / np.maximum(rows[0], 1))[both]
-    return Observed(joint / max(joint.sum(), 1), contrasts)
+    is_binary = bool((sample.arm >= 0).all())
+    return Observed(joint / max(joint.sum(), 1), contrasts, float(sample.outcome.mean()), is_binary)
 
 
 def _naive_difference(sample: Sample) -> float | None:
@@ -419,15 +449,12 @@ def _measure(
     name: str, means: ArmMeans, spread: Floats | None, draws: Floats | None, seen: Observed, level: float
 ) -> Estimate:
     if name in ATTRIBUTION:
-        return ATTRIBUTION[name](*means.means, seen)
+        low, high = means.bounds or ((means.means[0],), (means.means[1],))
+        return attribute(name, [(p0, p1) for p0 in low for p1 in high], seen)
     if means.bounds is not None:
-        corners = [(p0, p1) for p0 in means.bounds[0] for p1 in means.bounds[1]]
-        values = [
-            v for v in (estimate(name, corner, None, level).value for corner in corners) if v is not None
-        ]
-        return Estimate(None, None, min(values, default=None), max(values, default=None))
+        return bounded(name, *means.bounds)
     found = estimate(name, means.means, spread, level)
-    if draws is None or found.value is None:
+    if draws is None or found.value is None or name == "nnt":
         return found
     values = [v for v in (estimate(name, tuple(row), None, level).value for row in draws) if v is not None]
     low, high = np.quantile(values, [0.5 - level / 2, 0.5 + level / 2])
@@ -488,7 +515,7 @@ def _from_oracle(found: Identification, question: Question, oracle: ProbabilityO
         (p0, within0, _), (p1, within1, _) = arms
         contrasts = within1 - within0
     means = ArmMeans((p0, p1))
-    seen = Observed(_joint(oracle, event, question.cause, (low, high)), contrasts)
+    seen = _seen_by(oracle, event, question.cause, (low, high), contrasts)
     measures = {m: _measure(m, means, None, None, seen, 0.95) for m in question.measures}
     return CausalStrength(
         question.cause,
@@ -506,13 +533,17 @@ def _from_oracle(found: Identification, question: Question, oracle: ProbabilityO
     )
 
 
-def _joint(oracle: ProbabilityOracle, event: tuple[str, Any], cause: str, values: tuple[Any, Any]) -> Floats:
-    """Return the joint probabilities of cause and event among rows with one of the two values."""
+def _seen_by(
+    oracle: ProbabilityOracle, event: tuple[str, Any], cause: str, values: tuple[Any, Any], contrasts: Floats
+) -> Observed:
+    """Return the joint probabilities of cause and event where the cause has one of the two values."""
     states, weights = oracle.strata([cause])
     share = dict(zip((s[0] for s in states), weights.tolist(), strict=True))
     joint = np.zeros((2, 2))
     for k, value in enumerate(values):
-        p = float(oracle.probability(event, [{cause: value}])[0])
-        joint[k] = share.get(value, 0.0) * (1 - p), share.get(value, 0.0) * p
-    shares: Floats = joint / joint.sum()
-    return shares
+        weight = share.get(value, 0.0)
+        p = float(oracle.probability(event, [{cause: value}])[0]) if weight else 0.0
+        joint[k] = weight * (1 - p), weight * p
+    known = joint.sum()
+    effect = float(oracle.probability(event, [{}])[0])
+    return Observed(joint / known if known else joint, contrasts, effect, bool(known > 1 - 1e-9))

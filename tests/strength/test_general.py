@@ -51,7 +51,7 @@ def test_estimands_give_what_the_mutilated_network_gives(seed):
         estimand = answer(graph, x, y)
         if estimand is not None:
             truth = net.query(y, do={x: 1})[1]
-            assert evaluate(estimand, whole, {y: 1}, {x: 1}) == pytest.approx(truth, abs=1e-10), (
+            assert evaluate(estimand, whole, (y, 1), {x: 1}) == pytest.approx(truth, abs=1e-10), (
                 str(graph),
                 x,
                 y,
@@ -69,7 +69,7 @@ def test_joint_effects_of_two_causes():
         if estimand is not None:
             done += 1
             truth = net.query(graph.nodes[4], do={graph.nodes[0]: 1, graph.nodes[1]: 0})[1]
-            found = evaluate(estimand, whole, {graph.nodes[4]: 1}, {graph.nodes[0]: 1, graph.nodes[1]: 0})
+            found = evaluate(estimand, whole, (graph.nodes[4], 1), {graph.nodes[0]: 1, graph.nodes[1]: 0})
             assert found == pytest.approx(truth, abs=1e-10)
     assert done > 4
 
@@ -98,8 +98,8 @@ def test_napkin():
     net, graph = napkin(), observed_napkin()
     whole = Factor(("w", "z", "x", "y"), net.query(["w", "z", "x", "y"]))
     estimand = answer(graph, "x", "y")
-    assert evaluate(estimand, whole, {"y": 1}, {"x": 1}) == pytest.approx(13 / 20, abs=1e-12)
-    assert evaluate(estimand, whole, {"y": 1}, {"x": 0}) == pytest.approx(7 / 20, abs=1e-12)
+    assert evaluate(estimand, whole, ("y", 1), {"x": 1}) == pytest.approx(13 / 20, abs=1e-12)
+    assert evaluate(estimand, whole, ("y", 1), {"x": 0}) == pytest.approx(7 / 20, abs=1e-12)
     plain = net.query("y", evidence={"x": 1})[1]
     assert plain == pytest.approx(0.674, abs=1e-3)
 
