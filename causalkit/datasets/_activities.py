@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
-from causalkit._parameters import check_choice
 from causalkit._random import Seed, as_generator
+from causalkit._validation import check_choice
 from causalkit.exceptions import DataError
 from causalkit.graph import CausalGraph
 

@@ -26,8 +26,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from causalkit._parameters import check_count
-from causalkit._validation import ColumnTypes, Floats, Table
+from causalkit._validation import ColumnTypes, Floats, Table, check_count
 from causalkit.discovery._contexts import ContextPoints, split_context
 from causalkit.discovery._driving_force import DrivingForce, ForceMethod, mechanism_force
 from causalkit.discovery._independent_change import ChangeScorer, IndependentChange

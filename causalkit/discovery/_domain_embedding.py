@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from causalkit._parameters import check_choice
-from causalkit._validation import Floats
+from causalkit._validation import Floats, check_choice
 from causalkit.discovery._embedding import Form
 
 __all__ = ["domain_mechanism_gram"]

@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import AgglomerativeClustering
 
-from causalkit._parameters import check_between, check_choice, check_count
 from causalkit._random import Seed, as_generator
-from causalkit._validation import Floats, Table, read_columns
+from causalkit._validation import Floats, Table, check_between, check_choice, check_count, read_columns
 from causalkit.discovery._cells import Cells
 from causalkit.discovery._contexts import ContextPoints, as_context, read_context
 from causalkit.discovery._embedding import gaussian_gram, weighted_center

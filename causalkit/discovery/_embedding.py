@@ -34,8 +34,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import linalg
 
-from causalkit._parameters import check_choice
-from causalkit._validation import Floats, Table
+from causalkit._validation import Floats, Table, check_choice
 from causalkit.exceptions import ParameterError
 from causalkit.independence._kernel_factory import KernelFactory
 

@@ -19,8 +19,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from causalkit._parameters import check_between, check_choice, check_count
-from causalkit._validation import Floats, Table
+from causalkit._validation import Floats, Table, check_between, check_choice, check_count
 from causalkit.discovery._cells import Cells
 from causalkit.discovery._contexts import ContextPoints
 from causalkit.discovery._domain_embedding import domain_mechanism_gram

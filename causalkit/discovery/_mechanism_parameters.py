@@ -22,8 +22,7 @@ import numpy as np
 from scipy import linalg
 from scipy.interpolate import BSpline
 
-from causalkit._parameters import check_count
-from causalkit._validation import ColumnType, Floats, Table
+from causalkit._validation import ColumnType, Floats, Table, check_count
 from causalkit.discovery._cells import Cells
 from causalkit.discovery._embedding import gaussian_gram
 from causalkit.discovery._random_effects import Effects, Moments, effects_of_regression, log_scale, smooth

@@ -13,8 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from causalkit._parameters import check_between, check_choice, check_count
-from causalkit._validation import ColumnTypes, Table
+from causalkit._validation import ColumnTypes, Table, check_between, check_choice, check_count
 from causalkit._version import __version__
 from causalkit.discovery._contexts import ContextPoints
 from causalkit.discovery._orientation import Orienter, Receipt

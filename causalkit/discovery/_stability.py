@@ -24,9 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from causalkit._parameters import check_between, check_choice, check_count
 from causalkit._random import Seed, entropy, stream
-from causalkit._validation import Floats
+from causalkit._validation import Floats, check_between, check_choice, check_count
 from causalkit.discovery._contexts import context_names
 from causalkit.exceptions import CausalKitWarning, ParameterError
 from causalkit.graph import CausalGraph, Mark

@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._parameters import check_choice, check_count
 from causalkit._random import Seed, as_generator
+from causalkit._validation import check_choice, check_count
 from causalkit.evaluation._graph_metrics import aligned
 from causalkit.exceptions import GraphKindError, ParameterError
 from causalkit.graph import CausalGraph, GraphKind, Mark

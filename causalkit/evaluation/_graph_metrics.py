@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._parameters import check_choice
+from causalkit._validation import check_choice
 from causalkit.exceptions import GraphError, ParameterError
 from causalkit.graph import CausalGraph, Mark
 

@@ -20,9 +20,8 @@ from typing import Literal
 import numpy as np
 from scipy import special, stats
 
-from causalkit._parameters import check_choice, check_count
 from causalkit._random import Seed, as_generator
-from causalkit._validation import ColumnTypes, Floats
+from causalkit._validation import ColumnTypes, Floats, check_choice, check_count
 from causalkit.independence._base import CITest, FittedTest, Triple, get_test
 from causalkit.independence._result import TestResult
 

@@ -39,9 +39,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from causalkit._parameters import check_between, check_choice
 from causalkit._random import Seed, entropy
-from causalkit._validation import ColumnTypes, Declared, Table
+from causalkit._validation import ColumnTypes, Declared, Table, check_between, check_choice
 from causalkit.exceptions import ParameterError, SmallSampleWarning
 from causalkit.gpu import Array, Backend, MemoryBudget, get_backend
 from causalkit.gpu._ridge import residuals

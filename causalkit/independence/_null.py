@@ -15,8 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._parameters import check_between, check_count
-from causalkit._validation import Floats
+from causalkit._validation import Floats, check_between, check_count
 from causalkit.independence._residuals import PairBatch
 from causalkit.independence._result import TestResult
 from causalkit.independence._tails import chi_square_tail, gamma_tail, weighted_chi_square_tail

@@ -22,9 +22,8 @@ import numpy as np
 from scipy import linalg
 from scipy.spatial.distance import pdist
 
-from causalkit._parameters import check_between, check_count
 from causalkit._random import Seed, entropy, named_stream
-from causalkit._validation import ColumnTypes, Floats
+from causalkit._validation import ColumnTypes, Floats, check_between, check_count
 from causalkit.independence._base import FittedTest
 from causalkit.independence._result import TestResult, independent
 from causalkit.independence._tails import weighted_chi_square_tail

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from causalkit._parameters import check_between
+from causalkit._validation import check_between
 from causalkit.exceptions import ParameterError
 from causalkit.gpu import Array, Backend, MemoryBudget, pivoted_cholesky, principal_factor
 from causalkit.gpu._fused import pivoted_factors

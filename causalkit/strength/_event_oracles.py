@@ -18,7 +18,7 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._parameters import check_between, check_choice
+from causalkit._validation import check_between, check_choice
 from causalkit.exceptions import DataError, GraphError, PositivityError
 from causalkit.graph import CausalGraph
 from causalkit.strength._events import EventGraph, EventLog, Law

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._parameters import check_count
+from causalkit._validation import check_count
 from causalkit.exceptions import DataError, GraphError, ParameterError
 from causalkit.strength._event_oracles import EventOracle
 from causalkit.strength._store import AnswerStore

@@ -17,8 +17,8 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._parameters import check_choice
 from causalkit._random import Seed, as_generator
+from causalkit._validation import check_choice
 from causalkit.exceptions import DataError, GraphError, NodeNotFoundError, ParseError
 from causalkit.graph import CausalGraph, GraphKind
 from causalkit.graph._bits import find_cycle, mask_of

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
-from causalkit._parameters import check_choice
+from causalkit._validation import check_choice
 from causalkit.exceptions import ParameterError
 from causalkit.graph import CausalGraph
 from causalkit.graph._bits import mask_of

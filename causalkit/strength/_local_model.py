@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._parameters import check_count
+from causalkit._validation import check_count
 from causalkit.exceptions import MissingDependencyError, ParameterError
 
 __all__ = ["LocalModel"]

@@ -9,9 +9,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._parameters import check_between, check_choice, check_count
 from causalkit._random import Seed, entropy, stream
-from causalkit._validation import ColumnTypes
+from causalkit._validation import ColumnTypes, check_between, check_choice, check_count
 from causalkit.exceptions import ParameterError, PositivityError
 from causalkit.strength._attribution import ATTRIBUTION
 from causalkit.strength._estimators import (

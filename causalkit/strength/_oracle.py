@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._parameters import check_between
+from causalkit._validation import check_between
 from causalkit.exceptions import DataError, ParameterError, PositivityError
 from causalkit.strength._models import logistic
 from causalkit.strength._network import BayesianNetwork

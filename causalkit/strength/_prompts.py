@@ -18,8 +18,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._parameters import check_choice, check_count
 from causalkit._random import Seed, entropy, named_stream
+from causalkit._validation import check_choice, check_count
 from causalkit.exceptions import DataError
 from causalkit.strength._event_oracles import Pairs
 from causalkit.strength._events import EventGraph

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from causalkit._parameters import check_between, check_choice, check_count
 from causalkit._random import Seed, entropy, named_stream
-from causalkit._validation import Table
+from causalkit._validation import Table, check_between, check_choice, check_count
 from causalkit.exceptions import DataError, GraphError, InvalidGraphError, ParameterError
 from causalkit.graph import CausalGraph, GraphKind
 from causalkit.strength._identification import Identification, adjustment_sets

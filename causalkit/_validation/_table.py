@@ -16,7 +16,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._parameters import check_between
+from causalkit._validation._parameters import check_between
 from causalkit.exceptions import DataError, DataTypeError, ParameterError
 
 PlainType: TypeAlias = Literal["continuous", "categorical", "ordinal", "time"]

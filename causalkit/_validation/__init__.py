@@ -1,0 +1,29 @@
+"""What users give: tables, and single parameters, read and checked in one style of error."""
+
+from causalkit._validation._parameters import check_between, check_choice, check_count
+from causalkit._validation._table import (
+    ColumnType,
+    ColumnTypes,
+    Cyclic,
+    Declared,
+    Floats,
+    Table,
+    check_same_index,
+    read_columns,
+    read_table,
+)
+
+__all__ = [
+    "ColumnType",
+    "ColumnTypes",
+    "Cyclic",
+    "Declared",
+    "Floats",
+    "Table",
+    "check_between",
+    "check_choice",
+    "check_count",
+    "check_same_index",
+    "read_columns",
+    "read_table",
+]
