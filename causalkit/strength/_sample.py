@@ -130,6 +130,11 @@ def _covariates(table: Table) -> Floats:
         parts.append(table.select(numbers).standardized())
     for k, kind in enumerate(table.types):
         if kind == "categorical":
+            count = len(np.unique(table.values[:, k]))
+            if count > max(table.n_rows / 2, MANY_LEVELS):
+                raise PositivityError(
+                    f"column {table.names[k]!r} has {count} labels in {table.n_rows} rows; adjusting for it leaves nothing to compare"
+                )
             parts.append((table.values[:, [k]] == np.unique(table.values[:, k])[1:]).astype(float))
     return np.hstack(parts)
 

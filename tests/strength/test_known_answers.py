@@ -178,6 +178,18 @@ def test_minimal_sets_of_the_repositories():
     assert found.identification.adjustment_set == ("INTUBATION",)
 
 
+@pytest.mark.parametrize(("cause", "effect"), [("SocioEcon", "MedCost"), ("RiskAversion", "Accident")])
+def test_effects_in_the_insurance_network_are_not_conditionals(cause, effect):
+    net = from_file("insurance")
+    low, high = net.states[cause][:2]
+    found = ask(net, cause, effect, (low, high), net.states[effect][0], strategy="minimal")
+    for mean, value in zip(found.means, (low, high), strict=True):
+        assert mean.value == pytest.approx(net.query(effect, do={cause: value})[0], abs=1e-6)
+        assert abs(mean.value - net.query(effect, evidence={cause: value})[0]) > 1e-5
+    if cause == "SocioEcon":
+        assert found.identification.adjustment_set == ("Age",)
+
+
 # -- all valid sets agree, and agree with the mutilated network ----------------------------------------------------------------
 
 

@@ -185,6 +185,12 @@ def test_labels_are_not_doses():
     assert any("extrapolated" in note for note in extrapolated.notes)
 
 
+def test_a_label_per_row_is_refused():
+    frame = discrete_rows().assign(z=[f"id {k}" for k in range(600)])
+    with pytest.raises(PositivityError, match="600 labels in 600 rows"):
+        causal_strength(TRIANGLE, "x", "y", data=frame, estimator="aipw")
+
+
 def test_what_is_not_defined_is_said_so():
     found = causal_strength(
         TRIANGLE, "x", "y", data=discrete_rows().assign(y=1), measures=("rd", "or", "nnt", "eells")
