@@ -20,7 +20,6 @@ from causalkit._validation import check_choice, check_count
 from causalkit.evaluation._graph_metrics import aligned
 from causalkit.exceptions import GraphKindError, ParameterError
 from causalkit.graph import CausalGraph, GraphKind, Mark
-from causalkit.graph._bits import members
 from causalkit.graph._problem import Problem
 from causalkit.graph._routes import Routes, routes
 
@@ -168,12 +167,7 @@ def _ancestor(asked: Problem) -> int | None:
 
 
 def _oset(asked: Problem) -> int | None:
-    if asked.is_zero:
-        return None
-    found = 0
-    for node in members(asked.between):
-        found |= asked.routes.parents[node]
-    return found & ~asked.forbidden & ~asked.causes
+    return None if asked.is_zero else asked.optimal
 
 
 _PROPOSALS: dict[str, Callable[[Problem], int | None]] = {

@@ -63,6 +63,16 @@ def closure(start: int, step: Sequence[int], within: int = -1) -> int:
     return reached
 
 
+def components(step: Sequence[int], within: int) -> list[int]:
+    """Return the connected parts of some nodes under a symmetric relation, in the order of their first members."""
+    found = []
+    while within:
+        part = closure(within & -within, step, within)
+        found.append(part)
+        within &= ~part
+    return found
+
+
 def all_reachable(step: Sequence[int]) -> list[int]:
     """Return for each node of an acyclic graph everything reachable by one step or more."""
     found = [0] * len(step)
@@ -94,10 +104,7 @@ def _walk_into_cycle(step: Sequence[int], remaining: int) -> tuple[int, ...]:
 
 def topological_order(parents: Sequence[int]) -> list[int] | None:
     """Return nodes with every parent first, ties broken by index, or None if there is a cycle."""
-    children = [0] * len(parents)
-    for node, mask in enumerate(parents):
-        for parent in members(mask):
-            children[parent] |= 1 << node
+    children = transposed(parents)
     missing = [mask.bit_count() for mask in parents]
     ready = mask_of(node for node, count in enumerate(missing) if count == 0)
     order = []

@@ -79,10 +79,11 @@ def adjacency_to_marks(matrix: ArrayLike) -> Marks:
         i, j = both[0]
         msg = f"entries [{i}, {j}] and [{j}, {i}] are both 1; if that means an undirected edge, use from_pcalg_cpdag"
         raise ConversionError(msg)
-    return _directed_to_marks(array == 1)
+    return directed_to_marks(array == 1)
 
 
-def _directed_to_marks(directed: NDArray[np.bool_]) -> Marks:
+def directed_to_marks(directed: NDArray[np.bool_]) -> Marks:
+    """Return the marks of a graph with arrows only."""
     marks = np.zeros(directed.shape, dtype=np.uint8)
     marks[directed] = Mark.ARROW
     marks[directed.T] = Mark.TAIL
@@ -103,7 +104,7 @@ def pcalg_cpdag_to_marks(matrix: ArrayLike) -> Marks:
         msg = f"amat.cpdag holds 0 and 1 only; got {np.setdiff1d(array, [0, 1])[:3].tolist()}"
         raise ConversionError(msg)
     one = array == 1
-    marks = _directed_to_marks(one.T & ~one)
+    marks = directed_to_marks(one.T & ~one)
     marks[one & one.T] = Mark.TAIL
     return marks
 

@@ -22,7 +22,7 @@ from math import factorial, prod
 
 import numpy as np
 
-from causalkit.graph._bits import closure, mask_of, members
+from causalkit.graph._bits import components, mask_of, members
 
 
 class ChordalOrientations:
@@ -40,12 +40,7 @@ class ChordalOrientations:
 
     def components(self, nodes: int) -> list[int]:
         """Return the connected components of the graph on some of the nodes."""
-        found = []
-        while nodes:
-            component = closure(nodes & -nodes, self.neighbors, within=nodes)
-            found.append(component)
-            nodes &= ~component
-        return found
+        return components(self.neighbors, nodes)
 
     def count(self, nodes: int) -> int:
         """Return the number of orientations of the graph on some of the nodes."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from causalkit.exceptions import ConversionError, ParseError
 from causalkit.graph._bounds import check_length
 from causalkit.graph._convert import refuse
-from causalkit.graph._marks import GraphKind, Mark, as_kind, glyph, marks_of
+from causalkit.graph._marks import MARKS_OF_LONG, GraphKind, Mark, as_kind, glyph, long_glyph, marks_of
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
@@ -23,9 +23,7 @@ Edges = list[tuple[str, str, Mark, Mark]]
 
 # -- Tetrad ----------------------------------------------------------------------------------------------------------------
 
-_TETRAD_LEFT = {Mark.TAIL: "-", Mark.ARROW: "<", Mark.CIRCLE: "o"}
-_TETRAD_RIGHT = {Mark.TAIL: "-", Mark.ARROW: ">", Mark.CIRCLE: "o"}
-_TETRAD_EDGE = re.compile(r"\d+\.\s+(\S+)\s+([<o-])-([>o-])\s+(\S+)((?:\s+(?:dd|pd|nl|pl))*)\s*")
+_TETRAD_EDGE = re.compile(r"\d+\.\s+(\S+)\s+([<o-]-[>o-])\s+(\S+)((?:\s+(?:dd|pd|nl|pl))*)\s*")
 
 
 def write_tetrad(graph: GraphCore) -> str:
@@ -33,7 +31,7 @@ def write_tetrad(graph: GraphCore) -> str:
     _check_names(graph, r"[^\s;,]+", "Tetrad's text", "white space, commas or semicolons")
     lines = ["Graph Nodes:", ";".join(graph.nodes), "", "Graph Edges:"]
     for k, e in enumerate(graph.edges, start=1):
-        lines.append(f"{k}. {e.u} {_TETRAD_LEFT[e.mark_u]}-{_TETRAD_RIGHT[e.mark_v]} {e.v}")
+        lines.append(f"{k}. {e.u} {long_glyph(e.mark_u, e.mark_v)} {e.v}")
     return "\n".join([*lines, ""])
 
 
@@ -50,12 +48,11 @@ def read_tetrad(text: str) -> tuple[list[str], Edges]:
         if not line:
             break
         found = _TETRAD_EDGE.fullmatch(line)
-        if found is None or found[1] not in nodes or found[4] not in nodes:
+        if found is None or found[1] not in nodes or found[3] not in nodes:
             raise ParseError(
                 f"cannot read {line[:80]!r}; an edge is '1. A --> B' between nodes that are listed"
             )
-        left = {v: k for k, v in _TETRAD_LEFT.items()}[found[2]]
-        edges.append((found[1], found[4], left, {v: k for k, v in _TETRAD_RIGHT.items()}[found[3]]))
+        edges.append((found[1], found[3], *MARKS_OF_LONG[found[2]]))
     return nodes, edges
 
 

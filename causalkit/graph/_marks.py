@@ -77,6 +77,14 @@ def glyph(left: Mark, right: Mark) -> str:
     return f"{_LEFT[left]}-" if right is Mark.TAIL else f"{_LEFT[left]}-{_RIGHT[right]}"
 
 
+def long_glyph(left: Mark, right: Mark) -> str:
+    """Write the two marks of an edge in three characters, such as ``-->``, as Tetrad and tigramite do."""
+    return f"{_LEFT[left]}-{_RIGHT[right]}"
+
+
+MARKS_OF_LONG = {long_glyph(left, right): (left, right) for left in _LEFT for right in _RIGHT}
+
+
 def marks_of(text: str) -> tuple[Mark, Mark]:
     """Read the two marks of an edge from text; ``--`` and ``---`` are the undirected edge, ``-->`` is ``->``."""
     body = text.replace("@", "o")

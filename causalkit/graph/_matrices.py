@@ -18,16 +18,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causalkit.exceptions import ConversionError
-from causalkit.graph._convert import DIRECTED_KINDS, Marks, refuse, square
-from causalkit.graph._marks import GraphKind, Mark
+from causalkit.graph._convert import DIRECTED_KINDS, Marks, directed_to_marks, refuse, square
+from causalkit.graph._marks import MARKS_OF_LONG, GraphKind, Mark, long_glyph
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
 
 UNORIENTED = (GraphKind.CPDAG, GraphKind.MPDAG, GraphKind.PDAG, GraphKind.UG)
-_LEFT = {Mark.TAIL: "-", Mark.ARROW: "<", Mark.CIRCLE: "o"}
-_RIGHT = {Mark.TAIL: "-", Mark.ARROW: ">", Mark.CIRCLE: "o"}
-_MARKS = {f"{left}-{right}": (m, n) for m, left in _LEFT.items() for n, right in _RIGHT.items()}
 
 
 def to_gadjid(graph: GraphCore) -> NDArray[np.int8]:
@@ -73,9 +70,8 @@ def bnlearn_to_marks(matrix: ArrayLike) -> Marks:
 
 
 def _marks(arrow: NDArray[np.bool_], line: NDArray[np.bool_]) -> Marks:
-    marks = np.zeros(arrow.shape, dtype=np.uint8)
-    marks[arrow] = Mark.ARROW
-    marks[arrow.T | line] = Mark.TAIL
+    marks = directed_to_marks(arrow)
+    marks[line] = Mark.TAIL
     return marks
 
 
@@ -144,7 +140,7 @@ def _strings(graph: GraphCore) -> Iterator[tuple[int, int, str, str]]:
             raise ConversionError(
                 f"tigramite has no string for the edge between {graph.nodes[i]!r} and {graph.nodes[j]!r}"
             )
-        yield i, j, _LEFT[ends[0]] + "-" + _RIGHT[ends[1]], _LEFT[ends[1]] + "-" + _RIGHT[ends[0]]
+        yield i, j, long_glyph(*ends), long_glyph(*ends[::-1])
 
 
 def _place(
@@ -201,12 +197,12 @@ def _edge(
     strings: NDArray[np.str_], names: list[str], kind: GraphKind, i: int, j: int, tau: int
 ) -> tuple[str, str, Mark, Mark]:
     text = str(strings[i, j, tau])
-    if text not in _MARKS:
+    if text not in MARKS_OF_LONG:
         raise ConversionError(
             f"{text!r} at [{i}, {j}, {tau}] cannot be read; conflicts ('x') and double edges ('+') have no place in a graph"
         )
-    left, right = _MARKS[text]
-    if tau == 0 and str(strings[j, i, 0]) != _LEFT[right] + "-" + _RIGHT[left]:
+    left, right = MARKS_OF_LONG[text]
+    if tau == 0 and str(strings[j, i, 0]) != long_glyph(right, left):
         raise ConversionError(
             f"{text!r} at [{i}, {j}, 0] and {strings[j, i, 0]!r} at [{j}, {i}, 0] are not the same edge read both ways"
         )

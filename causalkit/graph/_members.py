@@ -15,7 +15,7 @@ import numpy as np
 
 from causalkit.exceptions import GraphError
 from causalkit.graph import _meek
-from causalkit.graph._bits import closure, members
+from causalkit.graph._bits import components, mask_of, members
 from causalkit.graph._counting import ChordalOrientations, choose
 from causalkit.graph._pattern import Pattern
 
@@ -98,12 +98,7 @@ class MemberCounter:
 
 def _components(undirected: Sequence[int]) -> list[int]:
     """Return the components of undirected edges that have any."""
-    found, left = [], sum(1 << k for k, mask in enumerate(undirected) if mask)
-    while left:
-        component = closure(left & -left, undirected)
-        found.append(component)
-        left &= ~component
-    return found
+    return components(undirected, mask_of(k for k, mask in enumerate(undirected) if mask))
 
 
 def _has_arrow(pattern: Pattern, component: int) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit.graph._bits import find_cycle, masks_to_rows, members, rows_to_masks
+from causalkit.graph._bits import find_cycle, masks_to_rows, members, rows_to_masks, transposed
 from causalkit.graph._marks import Mark
 
 
@@ -23,10 +23,7 @@ class Pattern:
     def __init__(self, parents: Sequence[int], undirected: Sequence[int]) -> None:
         self.parents = list(parents)
         self.undirected = list(undirected)
-        self.children = [0] * len(parents)
-        for node, mask in enumerate(self.parents):
-            for parent in members(mask):
-                self.children[parent] |= 1 << node
+        self.children = transposed(self.parents)
         self.adjacent = [
             p | c | u for p, c, u in zip(self.parents, self.children, self.undirected, strict=True)
         ]

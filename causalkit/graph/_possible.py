@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit.graph._bits import mask_of, members, rows_to_masks
+from causalkit.graph._bits import members, rows_to_masks
 from causalkit.graph._marks import Mark
 
 
-def possibly_reachable(marks: NDArray[np.uint8], adjacent: Sequence[int], start: Iterable[int]) -> int:
-    """Return the nodes at the end of an unshielded, possibly directed path from `start`, with `start` itself.
-
-    An edge can be walked from u to v if it has no arrowhead at u, and no tail at v unless it also has a tail at u.
-    """
+def steps_ahead(marks: NDArray[np.uint8]) -> list[int]:
+    """Return the sets of nodes to which an edge could point: no arrowhead here, and no tail there unless also one here."""
     backwards = (marks.T == Mark.ARROW) | ((marks == Mark.TAIL) & (marks.T == Mark.CIRCLE))
-    ahead = rows_to_masks((marks != Mark.NONE) & ~backwards)
-    sources = list(start)
-    reached = mask_of(sources)
+    return rows_to_masks((marks != Mark.NONE) & ~backwards)
+
+
+def possibly_reachable(ahead: Sequence[int], adjacent: Sequence[int], start: int, avoid: int = 0) -> int:
+    """Return the nodes at the end of an unshielded path of steps from `start` that does not enter `avoid`, with `start` itself."""
+    reached = start
     seen: set[tuple[int, int]] = set()
-    waiting = [(u, v) for u in sources for v in members(ahead[u])]
+    waiting = [(u, v) for u in members(start) for v in members(ahead[u] & ~avoid)]
     while waiting:
-        u, v = waiting.pop()
-        if (u, v) in seen:
+        u, v = pair = waiting.pop()
+        if pair in seen:
             continue
-        seen.add((u, v))
+        seen.add(pair)
         reached |= 1 << v
-        waiting += [(v, w) for w in members(ahead[v] & ~adjacent[u] & ~(1 << u))]
+        waiting += [(v, w) for w in members(ahead[v] & ~avoid & ~adjacent[u] & ~(1 << u))]
     return reached

@@ -65,6 +65,14 @@ class Problem:
         """What may be adjusted for and is not forbidden."""
         return self.allowed & ~self.forbidden
 
+    @cached_property
+    def optimal(self) -> int:
+        """Parents of the nodes between, that are not forbidden themselves (Henckel, Perković and Maathuis 2022)."""
+        found = 0
+        for node in members(self.between):
+            found |= self.routes.parents[node]
+        return found & ~self.causes & ~self.forbidden
+
     @property
     def is_zero(self) -> bool:
         """Whether no possibly directed path leads from a cause to an effect."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit.graph._bits import closure, mask_of, members, transposed
+from causalkit.graph._bits import closure, components, mask_of, members, transposed
 from causalkit.graph._marks import Mark
 from causalkit.graph._separation import Separator
 
@@ -46,12 +46,7 @@ def _remove(h: int, up: list[int], down: list[int], beside: list[int]) -> None:
 
 def districts(spouses: Sequence[int]) -> list[int]:
     """Return the sets of nodes connected by ↔, in the order of their first members."""
-    found, left = [], (1 << len(spouses)) - 1
-    while left:
-        district = closure(left & -left, spouses)
-        found.append(district)
-        left &= ~district
-    return found
+    return components(spouses, (1 << len(spouses)) - 1)
 
 
 def ancestral(

@@ -12,11 +12,11 @@ import numpy as np
 
 from causalkit.exceptions import GraphError, GraphKindError, NotExtendableError
 from causalkit.graph import _classes, _pag, _projection
-from causalkit.graph._bits import closure, mask_of, members, topological_order
+from causalkit.graph._bits import closure, mask_of, members, topological_order, transposed
 from causalkit.graph._core import GraphCore, as_names
 from causalkit.graph._marks import GraphKind, Mark, glyph
 from causalkit.graph._pattern import Pattern
-from causalkit.graph._possible import possibly_reachable
+from causalkit.graph._possible import possibly_reachable, steps_ahead
 from causalkit.graph._separation import Separator
 
 PATTERNS = (GraphKind.CPDAG, GraphKind.MPDAG, GraphKind.PDAG)
@@ -300,10 +300,10 @@ class GraphQueries(GraphCore):
         if self.kind not in POSSIBLE:
             msg = f"possible ancestors are defined for DAG, ADMG, {', '.join(POSSIBLE)}; this graph is a {self.kind}. Use to_mpdag() first"
             raise GraphKindError(msg)
-        marks = self.marks if forward else self.marks.T
-        start = [self.index(name) for name in as_names(nodes)]
-        reached = possibly_reachable(marks, self._adjacency_masks, start)
-        return self._names(members(reached & ~mask_of(start)))
+        start = mask_of(self.index(name) for name in as_names(nodes))
+        ahead = steps_ahead(self.marks)
+        reached = possibly_reachable(ahead if forward else transposed(ahead), self._adjacency_masks, start)
+        return self._names(members(reached & ~start))
 
     def _outside(self, nodes: str | Iterable[str], step: list[int]) -> tuple[str, ...]:
         start = mask_of(self.index(name) for name in as_names(nodes))

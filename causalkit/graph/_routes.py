@@ -27,6 +27,7 @@ from causalkit.exceptions import GraphError, GraphKindError
 from causalkit.graph._bits import all_reachable, closure, mask_of, members, rows_to_masks, transposed
 from causalkit.graph._graph import CausalGraph
 from causalkit.graph._marks import GraphKind, Mark
+from causalkit.graph._possible import possibly_reachable, steps_ahead
 from causalkit.graph._separation import Separator
 
 KNOWN = (GraphKind.DAG, GraphKind.ADMG)
@@ -63,11 +64,7 @@ class Routes:
     @cached_property
     def _ahead(self) -> list[int]:
         """Sets of nodes to which an edge could point."""
-        marks = self.graph.marks
-        if self.graph.kind in KNOWN:
-            return self.children
-        backwards = (marks.T == Mark.ARROW) | ((marks == Mark.TAIL) & (marks.T == Mark.CIRCLE))
-        return rows_to_masks((marks != Mark.NONE) & ~backwards)
+        return self.children if self.graph.kind in KNOWN else steps_ahead(self.graph.marks)
 
     @cached_property
     def _behind(self) -> list[int]:
@@ -84,16 +81,7 @@ class Routes:
     def _reach(self, start: int, step: list[int], avoid: int) -> int:
         if self.graph.kind in (*KNOWN, GraphKind.MAG):
             return closure(start, step, within=~avoid)
-        reached, seen = start, set()
-        waiting = [(u, v) for u in members(start) for v in members(step[u] & ~avoid)]
-        while waiting:
-            u, v = pair = waiting.pop()
-            if pair in seen:
-                continue
-            seen.add(pair)
-            reached |= 1 << v
-            waiting += [(v, w) for w in members(step[v] & ~avoid & ~self.adjacent[u] & ~(1 << u))]
-        return reached
+        return possibly_reachable(step, self.adjacent, start, avoid)
 
     # -- routes from causes to effects -----------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ with t what happened before E1.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal, Protocol, get_args, runtime_checkable
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from causalkit._validation import check_between, check_choice
 from causalkit.exceptions import DataError, GraphError, PositivityError
 from causalkit.graph import CausalGraph
+from causalkit.strength._content import content_id
 from causalkit.strength._events import EventGraph, EventLog, Law
 from causalkit.strength._identification import identify
 
@@ -111,9 +111,8 @@ class ChainOracle:
     @property
     def id(self) -> str:
         """Name of the oracle, the same for the same content."""
-        digest = hashlib.sha256(repr((self.graph.events, self.law, self.avoid, self.prefixes)).encode())
-        digest.update(self.graph.counts.tobytes())
-        return f"chain-{digest.hexdigest()[:16]}"
+        content = (self.graph.events, self.law, self.avoid, self.prefixes)
+        return content_id("chain", repr(content), self.graph.counts.tobytes())
 
     @cached_property
     def _all(self) -> tuple[Floats, Floats]:
@@ -227,7 +226,7 @@ class LogOracle:
         """Name of the oracle, the same for the same content."""
         graph = "" if self.graph is None else self.graph.to_json()
         text = repr((self.log.sequences, graph, self.ordered, self.smoothing))
-        return f"log-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        return content_id("log", text)
 
     def arms(self, pairs: Pairs) -> Floats:
         """Return for each (cause, effect) the share of the effect without and with the cause.

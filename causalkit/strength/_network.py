@@ -8,7 +8,6 @@ the sprinkler was set.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -19,7 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from causalkit._random import Seed, as_generator
 from causalkit.exceptions import DataError, GraphKindError, ParameterError
 from causalkit.graph import CausalGraph, GraphKind
+from causalkit.graph._bits import closure, mask_of, members
 from causalkit.strength._bif import read_bif
+from causalkit.strength._content import content_id
 
 __all__ = ["BayesianNetwork"]
 
@@ -96,11 +97,10 @@ class BayesianNetwork:
     @property
     def id(self) -> str:
         """A name that depends on graph, states and tables only."""
-        digest = hashlib.sha256(self.graph.to_json().encode())
+        parts: list[str | bytes] = [self.graph.to_json()]
         for name in self.graph.nodes:
-            digest.update(repr((name, self.states[name])).encode())
-            digest.update(self._factors[name].table.tobytes())
-        return f"network-{digest.hexdigest()[:16]}"
+            parts += [repr((name, self.states[name])), self._factors[name].table.tobytes()]
+        return content_id("network", *parts)
 
     @classmethod
     def from_bif(cls, source: str | Path) -> Self:
@@ -193,14 +193,12 @@ class BayesianNetwork:
 
     def _above(self, nodes: Sequence[str], forced: Mapping[str, int]) -> list[str]:
         """Return nodes and their ancestors without going through forced nodes; no other table matters."""
-        found, waiting = dict.fromkeys(nodes), list(nodes)
-        while waiting:
-            node = waiting.pop()
-            for parent in () if node in forced else self.graph.parents(node):
-                if parent not in found:
-                    found[parent] = None
-                    waiting.append(parent)
-        return list(found)
+        step = [
+            0 if n in forced else mask
+            for n, mask in zip(self.graph.nodes, self.graph._parent_masks, strict=True)
+        ]
+        found = closure(mask_of(map(self.graph.index, nodes)), step)
+        return [self.graph.nodes[k] for k in members(found)]
 
     def _positions(self, values: Mapping[str, Any] | None) -> dict[str, int]:
         return {name: self.position(name, value) for name, value in (values or {}).items()}

@@ -6,7 +6,6 @@ of others. Adjustment is then a weighted sum, whatever the oracle is.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from causalkit._validation import check_between
 from causalkit.exceptions import DataError, ParameterError, PositivityError
+from causalkit.strength._content import content_id
 from causalkit.strength._models import logistic
 from causalkit.strength._network import BayesianNetwork
 from causalkit.strength._sample import read_columns_of
@@ -194,9 +194,8 @@ class CountsOracle:
     @property
     def id(self) -> str:
         """Name of the oracle, the same for the same content."""
-        digest = hashlib.sha256(repr((self._table.names, self._labels, self.smoothing)).encode())
-        digest.update(np.ascontiguousarray(self._table.values).tobytes())
-        return f"counts-{digest.hexdigest()[:16]}"
+        content = (self._table.names, self._labels, self.smoothing)
+        return content_id("counts", repr(content), np.ascontiguousarray(self._table.values).tobytes())
 
     def _codes(self, name: str) -> NDArray[np.intp]:
         column = self._table.values[:, self._table.index(name)]
@@ -297,7 +296,7 @@ class ClassifierOracle:
     @property
     def id(self) -> str:
         """Name of the oracle, the same for the same content."""
-        return f"classifier-{hashlib.sha256(repr((self._counts.id, self.name)).encode()).hexdigest()[:16]}"
+        return content_id("classifier", repr((self._counts.id, self.name)))
 
     def strata(self, nodes: Sequence[str]) -> tuple[list[tuple[Any, ...]], Floats]:
         """Return the combinations of values of some columns that occur, and their shares.

@@ -11,7 +11,6 @@ What the model gives is any function from prompts and two options to scores; not
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from causalkit._random import Seed, entropy, named_stream
 from causalkit._validation import check_choice, check_count
 from causalkit.exceptions import DataError
+from causalkit.strength._content import content_id
 from causalkit.strength._event_oracles import Pairs
 from causalkit.strength._events import EventGraph
 
@@ -100,9 +100,7 @@ class LetterOracle:
             self.scale,
             self._base,
         )
-        digest = hashlib.sha256(repr(content).encode())
-        digest.update(self.graph.counts.tobytes())
-        return f"letters-{digest.hexdigest()[:16]}"
+        return content_id("letters", repr(content), self.graph.counts.tobytes())
 
     def prefixes(self, cause: str) -> list[tuple[str, ...]]:
         """Return the stories before a cause: up to `n_prefixes` different ones.
@@ -217,7 +215,7 @@ class OrderOracle:
     def id(self) -> str:
         """Name of the oracle, the same for the same model, texts and settings."""
         content = repr((self.name, sorted(self.texts.items()), self.scale))
-        return f"order-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+        return content_id("order", content)
 
     def prompt(self, cause: str, effect: str, *, happens: bool, flipped: bool) -> str:
         """Return the question as text.

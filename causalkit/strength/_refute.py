@@ -125,7 +125,11 @@ class _Case:
         return named_stream(self.base, [name, k])
 
     def estimate(self, table: Table, found: Identification | None = None) -> float | None:
-        return value_from_table(found or self.found, self.question, self.method, table)
+        """Return the estimate from other rows or another set, or None where they do not suffice."""
+        try:
+            return value_from_table(found or self.found, self.question, self.method, table)
+        except (DataError, ParameterError, GraphError):
+            return None
 
 
 def refute(
@@ -217,7 +221,7 @@ def _placebo(case: _Case) -> RefutationTest:
         values[:, column] = case.stream("placebo", k).permutation(values[:, column])
         return replace(case.table, values=values)
 
-    values = tuple(_value(case, shuffled(k)) for k in range(case.n_repeats))
+    values = tuple(case.estimate(shuffled(k)) for k in range(case.n_repeats))
     there, null = (
         [v for v in values if v is not None],
         1.0 if case.question.measures[0] in ("rr", "or") else 0.0,
@@ -235,7 +239,7 @@ def _random_common_cause(case: _Case) -> RefutationTest:
         noise = case.stream("noise", k).integers(0, 2, size=(case.table.n_rows, 1)).astype(float)
         return case.table.join(Table((NOISE,), noise, ("categorical",), levels={NOISE: (0, 1)}))
 
-    values = np.array([_value(case, widened(k), found) for k in range(case.n_repeats)], dtype=float)
+    values = np.array([case.estimate(widened(k), found) for k in range(case.n_repeats)], dtype=float)
     return _repeated("random_common_cause", case.value, values, case.se)
 
 
@@ -243,16 +247,8 @@ def _subset(case: _Case) -> RefutationTest:
     n = case.table.n_rows
     size = max(int(case.share * n), 1)
     draws = [case.stream("subset", k).permutation(n)[:size] for k in range(case.n_repeats)]
-    values = np.array([_value(case, case.table.take(rows)) for rows in draws], dtype=float)
+    values = np.array([case.estimate(case.table.take(rows)) for rows in draws], dtype=float)
     return _repeated("subset", case.value, values, case.se)
-
-
-def _value(case: _Case, table: Table, found: Identification | None = None) -> float | None:
-    """Return the estimate, or None where rows do not suffice."""
-    try:
-        return case.estimate(table, found)
-    except (DataError, ParameterError, GraphError):
-        return None
 
 
 def _repeated(name: str, expected: float, values: NDArray[np.float64], se: float | None) -> RefutationTest:
@@ -285,7 +281,7 @@ def _adjustment_sets(case: _Case) -> RefutationTest:
 
 def _value_with_set(case: _Case, names: tuple[str, ...]) -> float | None:
     found = replace(case.found, kind="backdoor", adjustment_set=names, mediators=None, expression=None)
-    return _value(case, read_for(found, case.question, case.data), found)
+    return case.estimate(read_for(found, case.question, case.data), found)
 
 
 def _graph_edits(case: _Case) -> RefutationTest:
@@ -296,7 +292,7 @@ def _graph_edits(case: _Case) -> RefutationTest:
         labels.append(label)
         try:
             found = identified(graph, case.question, observed, None, strategy)
-            values.append(_value(case, read_for(found, case.question, case.data), found))
+            values.append(case.estimate(read_for(found, case.question, case.data), found))
         except GraphError:
             values.append(None)
     return RefutationTest("graph_edits", case.value, tuple(labels), tuple(values), None)

@@ -149,10 +149,7 @@ def _pair(table: Table, name: str, values: tuple[Any, Any] | None) -> tuple[floa
                 "cause_values=(control, treated)"
             )
         return 0.0, 1.0
-    try:
-        low, high = values
-    except (TypeError, ValueError):
-        raise ParameterError(f"cause_values must be a pair (control, treated); got {values!r}") from None
+    low, high = values
     if low == high:
         raise ParameterError(f"cause_values compares {low!r} with itself; give two different values")
     return _code(table, name, low), _code(table, name, high)

@@ -16,10 +16,7 @@ def optimal(problem: Problem) -> int | None:
     Parents of the nodes between cause and effect, that are not forbidden themselves. If it is not observed, the minimal set nearest to
     the effects, which has the least variance among minimal sets (Smucler, Sapienza and Rotnitzky 2022).
     """
-    found = 0
-    for node in members(problem.between):
-        found |= problem.routes.parents[node]
-    found = found & ~problem.causes & ~problem.forbidden | problem.required
+    found = problem.optimal | problem.required
     if found & ~problem.allowed or not (_always_valid(problem) or problem.is_valid(found)):
         return minimal(problem)
     return found
