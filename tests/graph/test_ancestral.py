@@ -231,3 +231,12 @@ def test_pag_of_six_nodes_is_what_the_walk_through_the_class_shares(seeds, limit
             checked += 1
             np.testing.assert_array_equal(mag.to_pag().marks, common(list(members)), err_msg=f"seed {seed}")
     assert checked > least
+
+
+def test_a_tail_is_never_walked_into():
+    """In A o- B the tail says that B is no effect of A; in A o-o B either may be."""
+    g = CausalGraph.parse("A o- B; C o-o D", kind="PAG")
+    assert g.possible_descendants("A") == ()
+    assert g.possible_descendants("B") == ("A",)
+    assert g.possible_ancestors("A") == ("B",)
+    assert g.possible_descendants("C") == ("D",)
