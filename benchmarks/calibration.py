@@ -1,13 +1,15 @@
 """How often independence tests reject a true independence: ours, ours with the original's ridge, and causal-learn's.
 
-Usage: ``python benchmarks/calibration.py [repetitions] [rows] [words]``; by default 200 repetitions of 300 rows; only cells whose name begins
-with one of the words, by default all. Level .05, seeds 0, 1, ... in every cell.
+Usage: ``python benchmarks/calibration.py [repetitions] [rows] [words] [--methods causalkit learned]``; by default 200 repetitions of 300 rows;
+only cells whose name begins with one of the words, by default all. Level .05, seeds 0, 1, ... in every cell.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import time as clock
 import warnings
+from functools import partial
 
 import numpy as np
 from causallearn.utils.cit import CIT
@@ -16,7 +18,18 @@ from threadpoolctl import threadpool_limits
 
 from causalkit.independence import kci_test
 
-N = int(sys.argv[2]) if len(sys.argv) > 2 else 300
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("repetitions", type=int, nargs="?", default=200)
+    parser.add_argument("rows", type=int, nargs="?", default=300)
+    parser.add_argument("words", nargs="*", default=[""])
+    parser.add_argument("--methods", nargs="*", default=["causalkit", "ridge 1e-3", "causal-learn"])
+    return parser.parse_args()
+
+
+OPTIONS = arguments()
+N = OPTIONS.rows
 FUNCTIONS = [np.tanh, np.sin, np.square, np.cos, lambda v: v]
 
 
@@ -92,26 +105,50 @@ CELLS = {
 }
 
 
-def p_values(name, seed):
-    """Return the p-values of the three tests on one draw."""
-    x, y, z, types = CELLS[name](np.random.default_rng(seed))
+def ours(x, y, z, types, **parameters):
+    return kci_test(x, y, z, z_types=types, **parameters).p_value
+
+
+def causal_learn(x, y, z, _types):
+    return CIT(np.column_stack([x, y, z]), "kci")(0, 1, list(range(2, 2 + z.shape[1])))
+
+
+METHODS = {
+    "causalkit": ours,
+    "ridge 1e-3": partial(ours, regression=1e-3),
+    "learned": partial(ours, width="learned"),
+    "causal-learn": causal_learn,
+}
+
+
+def outcomes(name, seed):
+    """Return the p-value and the seconds of each method on one draw."""
+    sample = CELLS[name](np.random.default_rng(seed))
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ours = kci_test(x, y, z, z_types=types).p_value
-        fixed = kci_test(x, y, z, z_types=types, regression=1e-3).p_value
-        peer = CIT(np.column_stack([x, y, z]), "kci")(0, 1, list(range(2, 2 + z.shape[1])))
-    return ours, fixed, peer
+        return [timed(METHODS[method], sample) for method in OPTIONS.methods]
 
 
-def main(repetitions: int) -> None:
-    print(f"rejections of a true independence at .05; n = {N}, {repetitions} repetitions")
-    print(f"{'given':26} {'causalkit':>10} {'ridge 1e-3':>11} {'causal-learn':>13}")
-    words = tuple(sys.argv[3:]) or ("",)
-    for name in (cell for cell in CELLS if cell.startswith(words)):
-        p = np.array(Parallel(n_jobs=2)(delayed(p_values)(name, seed) for seed in range(repetitions)))
-        ours, fixed, peer = (p < 0.05).mean(axis=0)
-        print(f"{name:26} {ours:10.3f} {fixed:11.3f} {peer:13.3f}", flush=True)
+def timed(method, sample):
+    start = clock.perf_counter()
+    return method(*sample), clock.perf_counter() - start
+
+
+def main() -> None:
+    print(
+        f"rejections of a true independence at .05, and seconds a test; n = {N}, {OPTIONS.repetitions} repetitions"
+    )
+    print(f"{'given':26}" + "".join(f"{method:>20}" for method in OPTIONS.methods))
+    for name in (cell for cell in CELLS if cell.startswith(tuple(OPTIONS.words))):
+        found = np.array(
+            Parallel(n_jobs=2)(delayed(outcomes)(name, seed) for seed in range(OPTIONS.repetitions))
+        )
+        rejected, seconds = (found[:, :, 0] < 0.05).mean(axis=0), np.median(found[:, :, 1], axis=0)
+        print(
+            f"{name:26}" + "".join(f"{r:12.3f} ({s:.3f})" for r, s in zip(rejected, seconds, strict=True)),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    main()

@@ -1,13 +1,14 @@
 """Gaussian-process regression of many targets at once, to learn kernel widths and noise by marginal likelihood.
 
 The targets are kernel principal components of a variable: regressing them on the conditioning set is regressing the whole
-feature map. All targets share one kernel, a Gaussian with one length-scale per column plus white noise, so that one Cholesky
+feature map. All targets share one kernel, a Gaussian with one length-scale per input plus white noise, so that one Cholesky
 factorisation serves them all.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from causalkit._validation import Floats
 from causalkit.exceptions import ConvergenceWarning
 
 BOUNDS = (1e-3, 1e4)
+JITTER = 1e-10
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class GaussianProcessFit:
     Parameters
     ----------
     length_scales : numpy.ndarray, shape (d,)
-        One per input column.
+        One per input.
     signal, noise : float
         Standard deviations of the function and of the noise.
     objective : float
@@ -65,19 +67,20 @@ def principal_targets(gram: Floats, n_targets: int, cut: float = 1e-5) -> Floats
 
 
 def fit_gaussian_process(
-    inputs: Floats,
+    inputs: Sequence[Floats],
     targets: Floats,
     start: Floats,
     *,
     factor: Floats | float = 1.0,
     bounds: tuple[float, float] = BOUNDS,
+    scales: Sequence[float] = (1.0,),
 ) -> GaussianProcessFit:
-    """Minimise the negative log marginal likelihood from one start, within bounds on the length-scales.
+    """Minimise the negative log marginal likelihood within bounds on the length-scales.
 
     Parameters
     ----------
-    inputs : numpy.ndarray, shape (n, d)
-        Rows to regress on.
+    inputs : sequence of numpy.ndarray, each of shape (n,) or (n, k)
+        What to regress on; each has one length-scale.
     targets : numpy.ndarray, shape (n, m)
         Columns to regress.
     start : numpy.ndarray, shape (d + 2,)
@@ -86,16 +89,31 @@ def fit_gaussian_process(
         Fixed kernel that multiplies the learned one, for columns of labels.
     bounds : (float, float), default=(1e-3, 1e4)
         Smallest and largest length-scale; a stable mechanism would make it grow without end.
+    scales : sequence of float, default=(1.0,)
+        Multiples of the length-scales of `start`, each a start of its own: the likelihood may have several minima.
 
     Returns
     -------
     GaussianProcessFit
-        The minimiser.
+        The best minimiser.
     """
-    squares = [cdist(c[:, None], c[:, None], "sqeuclidean") for c in inputs.T]
+    squares = [cdist(points, points, "sqeuclidean") for points in (np.c_[c] for c in inputs)]
     low, high = np.log(bounds)
-    box = [(low, high)] * inputs.shape[1] + [(-8.0, 8.0), (-8.0, 4.0)]
-    begin = np.clip(np.log(start), [b[0] for b in box], [b[1] for b in box])
+    box = [(low, high)] * len(squares) + [(-8.0, 8.0), (-8.0, 4.0)]
+    begins = [np.log([*(scale * start[:-2]), *start[-2:]]) for scale in scales]
+    fits = [_minimize(begin, box, squares, targets, factor) for begin in begins]
+    return min(fits, key=lambda fit: fit.objective)
+
+
+def _minimize(
+    begin: Floats,
+    box: Sequence[tuple[float, float]],
+    squares: list[Floats],
+    targets: Floats,
+    factor: Floats | float,
+) -> GaussianProcessFit:
+    """Minimise from one start, in logarithms."""
+    begin = np.clip(begin, *np.transpose(box))
     found = optimize.minimize(
         _objective,
         begin,
@@ -107,7 +125,7 @@ def fit_gaussian_process(
     )
     if not found.success and "ABNORMAL" not in str(found.message):
         warnings.warn(
-            f"the kernel widths may not be optimal: {found.message}", ConvergenceWarning, stacklevel=3
+            f"the kernel widths may not be optimal: {found.message}", ConvergenceWarning, stacklevel=4
         )
     theta = np.exp(found.x)
     return GaussianProcessFit(theta[:-2], float(theta[-2]), float(theta[-1]), float(found.fun))
@@ -120,7 +138,8 @@ def _objective(
     n, m = targets.shape
     scales, signal, noise = np.exp(log_theta[:-2]), np.exp(log_theta[-2]), np.exp(log_theta[-1])
     kernel = fixed * signal**2 * np.exp(-0.5 * sum(s / w**2 for s, w in zip(squares, scales, strict=True)))
-    factor = linalg.cho_factor(kernel + (noise**2 + 1e-12) * np.eye(n), lower=True)
+    jitter = JITTER * signal**2
+    factor = linalg.cho_factor(kernel + (noise**2 + jitter) * np.eye(n), lower=True)
     weights = linalg.cho_solve(factor, targets)
     value = (
         0.5 * np.sum(targets * weights)
@@ -130,5 +149,5 @@ def _objective(
     pull = m * linalg.cho_solve(factor, np.eye(n)) - weights @ weights.T
     shared = pull * kernel
     gradient = [0.5 * np.sum(shared * s) / w**2 for s, w in zip(squares, scales, strict=True)]
-    gradient += [np.sum(shared), noise**2 * np.trace(pull)]
+    gradient += [np.sum(shared) + jitter * np.trace(pull), noise**2 * np.trace(pull)]
     return float(value), np.array(gradient)

@@ -16,9 +16,19 @@ import numpy as np
 from scipy.spatial.distance import pdist
 
 from causalkit._validation import Floats, Table
-from causalkit.independence._kernels import Circle, Delta, Gaussian, Kernel, Mean, On, Product, Shared
+from causalkit.independence._kernels import (
+    Circle,
+    Delta,
+    Gaussian,
+    Kernel,
+    Mean,
+    On,
+    Product,
+    Shared,
+    on_circle,
+)
 
-Width: TypeAlias = float | Literal["empirical", "median"]
+Width: TypeAlias = float | Literal["empirical", "median", "learned"]
 Block: TypeAlias = tuple[int, ...]
 
 MEDIAN_ROWS = 1000
@@ -145,6 +155,18 @@ class KernelFactory:
         plain, time, labels = self._kinds(given)
         base = list(_on(plain, Gaussian(self.conditional_width(plain, len(plain)))) if plain else ())
         return self._with_context(base, time, labels, self.time_width)
+
+    def place(self, k: int) -> Floats:
+        """Return the points of a column that is not labels: its values, or for phases places on the unit circle."""
+        column = self.values[:, [k]]
+        return np.asarray(on_circle(column)) if self.types[k] == "cyclic" else column
+
+    def learned(self, numbers: Block, widths: Floats) -> Kernel:
+        """Return the kernel of numbers with a width for each."""
+        width = dict(zip(numbers, widths.tolist(), strict=True))
+        straight = tuple(k for k in numbers if self.types[k] != "cyclic")
+        phases = [On((k,), Circle(width[k])) for k in numbers if k not in straight]
+        return _product([*_on(straight, Gaussian(tuple(width[k] for k in straight))), *phases])
 
     def conditioning_candidates(self, given: Block) -> Iterator[Kernel]:
         """Yield the kernels of a conditioning set for a range of widths, to choose from."""

@@ -112,7 +112,7 @@ def test_marginal_likelihood_is_minimised_at_least_as_well(case):
         targets = principal_targets(gram, limit)
         assert targets.shape[1] == record["n_target_columns"]
         start = np.exp(expected["gp"]["log_theta_start"])
-        fit = fit_gaussian_process(z, targets, start, bounds=(1e-6, 1e9))
+        fit = fit_gaussian_process(z.T, targets, start, bounds=(1e-6, 1e9))
         assert fit.objective <= record["nlml_end"] + 0.01
 
 

@@ -18,10 +18,12 @@ from causalkit.independence import (
     KCI,
     ChiSquare,
     CITest,
+    Cyclic,
     Delta,
     DSeparation,
     FisherZ,
     Gaussian,
+    GaussianProcess,
     GSquare,
     Linear,
     Permutation,
@@ -32,8 +34,10 @@ from causalkit.independence import (
     kci_test,
     register_test,
 )
+from causalkit.independence._gaussian_process import fit_gaussian_process
 
 RNG = np.random.default_rng(7)
+RNG_PHASES = np.random.default_rng(11)
 N = 120
 Z = RNG.normal(size=N)
 X = np.sin(Z) + 0.5 * RNG.normal(size=N)
@@ -156,6 +160,41 @@ def test_learned_widths_and_labels_together():
     codes = np.unique(DOMAIN, return_inverse=True)[1]
     result = mixed.fit(np.column_stack([X, Y, Z, codes]))(0, 1, (2, 3))
     assert 0 < result.p_value <= 1
+
+
+class TestLearnedWidths:
+    def test_is_marginal_likelihood_from_several_starts(self):
+        learned = kci_test(X, Y, Z, width="learned")
+        assert learned == kci_test(X, Y, Z, regression=GaussianProcess(starts=(1.0, 0.25, 0.06)))
+        assert learned == kci_test(X, Y, Z, width="learned", regression=GaussianProcess(starts=(1.0, 0.25, 0.06)))
+        with pytest.raises(ParameterError, match=r"width='learned' .* regression=0.001; leave"):
+            kci_test(X, Y, Z, width="learned", regression=1e-3)
+        for bad in ((), (0.0,), (np.nan,)):
+            with pytest.raises(ParameterError, match="starts"):
+                GaussianProcess(starts=bad)
+
+    def test_phases_have_no_beginning(self):
+        phase = np.arange(N) / 12 % 1
+        x, y = (np.sin(2 * np.pi * phase + k) + 0.5 * RNG_PHASES.normal(size=N) for k in (0.1, 0.4))
+        here, later = (
+            kci_test(x, y, p, z_types=[Cyclic(1)], regression="gaussian_process").p_value
+            for p in (phase, (phase + 0.3) % 1)
+        )
+        assert here == pytest.approx(later, abs=0.01) and here > 0.01
+
+    def test_a_narrow_start_finds_fast_drift(self):
+        time = np.linspace(-1.7, 1.7, 200)
+        drift = np.sin(12 * np.pi * time / 1.7)[:, None] + 0.3 * RNG_PHASES.normal(size=(200, 1))
+        start = np.array([1.2, 1.0, 0.3])
+        wide = fit_gaussian_process([time], drift, start)
+        several = fit_gaussian_process([time], drift, start, scales=(1.0, 0.25, 0.06))
+        assert wide.length_scales[0] > 1 and several.length_scales[0] < 0.15
+        assert several.objective < wide.objective - 50
+
+    def test_a_function_without_noise_is_learned(self):
+        time = np.linspace(-1.7, 1.7, 300)
+        fit = fit_gaussian_process([time], np.c_[np.sin(time), time**2], np.array([1.0, 1.0, 0.3]))
+        assert fit.noise < 1e-2 * fit.signal
 
 
 def test_kernels():
