@@ -34,6 +34,12 @@ def rows_to_masks(matrix: NDArray[np.bool_]) -> list[int]:
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
+def true_pairs(matrix: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return row and column of every true entry, row by row."""
+    rows, columns = np.divmod(np.flatnonzero(matrix), matrix.shape[1] or 1)
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
 def masks_to_rows(masks: Sequence[int], width: int) -> NDArray[np.bool_]:
     """Turn sets back into the rows of a boolean matrix."""
     size = (width + 7) // 8

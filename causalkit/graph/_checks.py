@@ -44,10 +44,16 @@ def check_marks(marks: ArrayLike, d: int) -> MarkArray:
     if array.shape != (d, d):
         msg = f"marks has shape {array.shape}; {d} nodes need ({d}, {d})"
         raise GraphError(msg)
-    if not np.isin(array, [0, 1, 2, 3]).all():
+    if not _are_marks(array):
         msg = f"marks holds {np.setdiff1d(array, [0, 1, 2, 3])[:3].tolist()}; allowed are 0 NONE, 1 CIRCLE, 2 ARROW, 3 TAIL"
         raise GraphError(msg)
     return _frozen(array.astype(np.uint8))
+
+
+def _are_marks(array: NDArray[Any]) -> bool:
+    if array.dtype.kind in "iu" and array.size:
+        return bool(array.min() >= 0 and array.max() <= 3)
+    return bool(np.isin(array, [0, 1, 2, 3]).all())
 
 
 def check_plane(bidirected: ArrayLike | None, d: int, kind: GraphKind) -> NDArray[np.bool_]:

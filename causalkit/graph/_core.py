@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causalkit.exceptions import GraphError, NodeNotFoundError
-from causalkit.graph._bits import rows_to_masks
+from causalkit.graph._bits import rows_to_masks, true_pairs
 from causalkit.graph._checks import MarkArray, check_marks, check_node_data, check_nodes, check_plane
 from causalkit.graph._edges import Columns, Edge, freeze_columns, make_edge, row, select
 from causalkit.graph._invariants import check_invariants
@@ -115,13 +115,11 @@ class GraphCore:
 
     @cached_property
     def _pairs(self) -> list[tuple[int, int]]:
-        rows, columns = np.nonzero(np.triu(self._marks))
-        return list(zip(rows.tolist(), columns.tolist(), strict=True))
+        return true_pairs(np.triu(self._marks != Mark.NONE))
 
     @cached_property
     def _bidirected_pairs(self) -> list[tuple[int, int]]:
-        rows, columns = np.nonzero(np.triu(self._bidirected))
-        return list(zip(rows.tolist(), columns.tolist(), strict=True))
+        return true_pairs(np.triu(self._bidirected)) if self._bidirected.any() else []
 
     @cached_property
     def _index(self) -> dict[str, int]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from causalkit.exceptions import InvalidGraphError, NotExtendableError
 from causalkit.graph import _classes, _meek
-from causalkit.graph._bits import closure, find_cycle, members
+from causalkit.graph._bits import closure, find_cycle, members, true_pairs
 from causalkit.graph._marks import GraphKind, Mark, glyph
 from causalkit.graph._pattern import Pattern
 from causalkit.graph._separation import Separator
@@ -71,9 +71,10 @@ def _check_pairs(graph: GraphCore) -> None:
     loops = np.flatnonzero(marks.diagonal())
     if loops.size:
         _fail(graph, f"node {graph.nodes[loops[0]]!r} has an edge to itself", [int(loops[0])])
-    halves = np.argwhere((marks == Mark.NONE) != (marks.T == Mark.NONE))
-    if halves.size:
-        i, j = (int(k) for k in halves[0])
+    edges = marks != Mark.NONE
+    halves = edges != edges.T
+    if halves.any():
+        i, j = true_pairs(halves)[0]
         _fail(
             graph,
             f"the edge between {graph.nodes[i]!r} and {graph.nodes[j]!r} has a mark at only one end",

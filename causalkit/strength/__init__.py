@@ -16,8 +16,10 @@ from causalkit.strength._identification import (
     check_adjustment,
     identify,
 )
+from causalkit.strength._likelihood import LikelihoodOracle
 from causalkit.strength._local_model import LocalModel
 from causalkit.strength._measures import Estimate
+from causalkit.strength._multiple_choice import MultipleChoice, answer_triplets
 from causalkit.strength._network import BayesianNetwork
 from causalkit.strength._oracle import ClassifierOracle, CountsOracle, NetworkOracle, ProbabilityOracle
 from causalkit.strength._possible import possible_graphs
@@ -40,8 +42,10 @@ __all__ = [
     "EventStrengths",
     "Identification",
     "LetterOracle",
+    "LikelihoodOracle",
     "LocalModel",
     "LogOracle",
+    "MultipleChoice",
     "NetworkOracle",
     "OrderOracle",
     "Overlap",
@@ -51,6 +55,7 @@ __all__ = [
     "TripletScores",
     "Triplets",
     "adjustment_sets",
+    "answer_triplets",
     "arrow_strength",
     "causal_strength",
     "check_adjustment",

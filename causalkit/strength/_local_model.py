@@ -84,6 +84,27 @@ class LocalModel:
             found[batch] = self._scores([pairs[k] for k in batch])
         return found.reshape(len(prompts), len(options))
 
+    def next_tokens(self, prompts: Sequence[str]) -> list[str]:
+        """Return the most likely next token of every prompt, as text.
+
+        Parameters
+        ----------
+        prompts : sequence of str
+            Texts.
+
+        Returns
+        -------
+        list of str
+            One token each.
+        """
+        return [self.tokenizer.decode([self._next(list(self.tokenizer.encode(p)))]) for p in prompts]
+
+    def _next(self, tokens: list[int]) -> int:
+        torch = self._torch
+        ids = torch.tensor([tokens], device=next(self.model.parameters()).device)
+        with torch.inference_mode():
+            return int(self.model(input_ids=ids).logits[0, -1].argmax())
+
     def _tokens(self, prompt: str, option: str) -> tuple[list[int], list[int]]:
         before = list(self.tokenizer.encode(prompt))
         whole = list(self.tokenizer.encode(prompt + option))

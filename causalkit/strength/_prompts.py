@@ -115,10 +115,7 @@ class LetterOracle:
         list of tuple of str
             Sorted; the same for the same seed, whatever else is asked.
         """
-        drawn = self.graph.sample_prefixes(
-            cause, 4 * self.n_prefixes, named_stream(self._base, ["prefixes", cause])
-        )
-        return sorted(list(dict.fromkeys(drawn))[: self.n_prefixes])
+        return stories(self.graph, cause, self.n_prefixes, self._base)
 
     def prompt(self, prefix: Sequence[str], cause: str, effect: str, *, happens: bool, flipped: bool) -> str:
         """Return the question as text.
@@ -170,7 +167,7 @@ class LetterOracle:
                     for flipped in (False, True):
                         prompts.append(self.prompt(prefix, cause, effect, happens=happens, flipped=flipped))
                         owner.append(2 * k + happens)
-        scores = _scores(self.score, prompts, self.name).reshape(-1, 2, 2)
+        scores = log_probabilities(self.score, prompts, LETTERS, self.name).reshape(-1, 2, 2)
         increase = _share(np.stack([scores[:, 0], scores[:, 1, ::-1]], axis=1), self.scale)
         place = np.array(owner, dtype=np.intp).reshape(-1, 2)[:, 0] if owner else np.zeros(0, np.intp)
         sums = np.bincount(place, weights=increase, minlength=2 * len(pairs))
@@ -261,21 +258,30 @@ class OrderOracle:
             for happens in (False, True)
             for flipped in (False, True)
         ]
-        scores = _scores(self.score, prompts, self.name).reshape(-1, 2, 2)
+        scores = log_probabilities(self.score, prompts, LETTERS, self.name).reshape(-1, 2, 2)
         return _share(np.stack([scores[:, 0], scores[:, 1, ::-1]], axis=1), self.scale).reshape(-1, 2)
 
 
-def _scores(score: ScoreOptions, prompts: list[str], name: str) -> Floats:
+def stories(graph: EventGraph, cause: str, count: int, base: int) -> list[tuple[str, ...]]:
+    """Return up to `count` different sequences of events before a cause, sorted, from a stream of their own."""
+    drawn = graph.sample_prefixes(cause, 4 * count, named_stream(base, ["prefixes", cause]))
+    return sorted(list(dict.fromkeys(drawn))[:count])
+
+
+def log_probabilities(
+    score: ScoreOptions, prompts: Sequence[str], options: Sequence[str], name: str
+) -> Floats:
+    """Ask a model, and check that log-probabilities of shape (prompts, options) come back."""
     if not prompts:
-        return np.zeros((0, 2))
-    found = np.asarray(score(prompts, list(LETTERS)), dtype=float)
-    if found.shape != (len(prompts), 2):
+        return np.zeros((0, len(options)))
+    found = np.asarray(score(list(prompts), list(options)), dtype=float)
+    if found.shape != (len(prompts), len(options)):
         raise DataError(
-            f"model {name!r} gave scores of shape {found.shape} for {len(prompts)} prompts and 2 options"
+            f"model {name!r} gave scores of shape {found.shape} for {len(prompts)} prompts and {len(options)} options"
         )
     if np.isneginf(found).all(axis=1).any():
         raise DataError(
-            f"model {name!r} gives neither of the two options any chance; does it see {LETTERS!r} as one token each?"
+            f"model {name!r} gives none of the options {list(options[:3])!r} any chance; does it know them as tokens?"
         )
     if np.isnan(found).any() or (found > 1e-6).any():
         raise DataError(

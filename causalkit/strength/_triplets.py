@@ -235,7 +235,7 @@ def score_triplets(
     there = matched is not None and bool(matched.any())
     return TripletScores(
         float(won.mean()),
-        _clustered_se(triplets, won),
+        clustered_se(triplets, won),
         n,
         None if by_order is None else float(by_order.mean()),
         None if hops is None else float(hops.mean()),
@@ -269,7 +269,8 @@ def _by_hops(triplets: Triplets, successions: EventGraph) -> Floats:
     return _won(-far[: len(triplets)], -far[len(triplets) :])
 
 
-def _clustered_se(triplets: Triplets, won: Floats) -> float:
+def clustered_se(triplets: Triplets, won: Floats) -> float:
+    """Return the standard error of a mean over questions, those about the same three events being one cluster."""
     three = np.sort(np.column_stack([triplets.premise, triplets.right, triplets.wrong]), axis=1)
     _, cluster = np.unique(three, axis=0, return_inverse=True)
     sums = np.bincount(cluster.reshape(-1), weights=won - won.mean())

@@ -166,7 +166,9 @@ class TestLearnedWidths:
     def test_is_marginal_likelihood_from_several_starts(self):
         learned = kci_test(X, Y, Z, width="learned")
         assert learned == kci_test(X, Y, Z, regression=GaussianProcess(starts=(1.0, 0.25, 0.06)))
-        assert learned == kci_test(X, Y, Z, width="learned", regression=GaussianProcess(starts=(1.0, 0.25, 0.06)))
+        assert learned == kci_test(
+            X, Y, Z, width="learned", regression=GaussianProcess(starts=(1.0, 0.25, 0.06))
+        )
         with pytest.raises(ParameterError, match=r"width='learned' .* regression=0.001; leave"):
             kci_test(X, Y, Z, width="learned", regression=1e-3)
         for bad in ((), (0.0,), (np.nan,)):
@@ -180,7 +182,8 @@ class TestLearnedWidths:
             kci_test(x, y, p, z_types=[Cyclic(1)], regression="gaussian_process").p_value
             for p in (phase, (phase + 0.3) % 1)
         )
-        assert here == pytest.approx(later, abs=0.01) and here > 0.01
+        assert here == pytest.approx(later, abs=0.01)
+        assert here > 0.01
 
     def test_a_narrow_start_finds_fast_drift(self):
         time = np.linspace(-1.7, 1.7, 200)
@@ -188,7 +191,8 @@ class TestLearnedWidths:
         start = np.array([1.2, 1.0, 0.3])
         wide = fit_gaussian_process([time], drift, start)
         several = fit_gaussian_process([time], drift, start, scales=(1.0, 0.25, 0.06))
-        assert wide.length_scales[0] > 1 and several.length_scales[0] < 0.15
+        assert wide.length_scales[0] > 1
+        assert several.length_scales[0] < 0.15
         assert several.objective < wide.objective - 50
 
     def test_a_function_without_noise_is_learned(self):

@@ -31,8 +31,10 @@ from causalkit.strength import (
     EventGraph,
     EventLog,
     LetterOracle,
+    LikelihoodOracle,
     LogOracle,
     OrderOracle,
+    answer_triplets,
     event_strength,
     make_triplets,
     score_triplets,
@@ -425,7 +427,7 @@ def test_order_alone():
         (lambda n: np.zeros((n, 3)), "scores of shape"),
         (lambda n: np.full((n, 2), np.nan), "log-probabilities"),
         (lambda n: np.full((n, 2), 0.5), "log-probabilities"),
-        (lambda n: np.full((n, 2), -np.inf), "neither of the two options"),
+        (lambda n: np.full((n, 2), -np.inf), "none of the options"),
     ],
 )
 def test_models_that_answer_nonsense(answer, message):
@@ -496,3 +498,123 @@ def test_oracles_that_answer_nonsense(answer):
 
     with pytest.raises(DataError, match="oracle 'wrong' answered"):
         event_strength([("a", "b")], oracle=Wrong())
+
+
+# -- likelihood of words, multiple choice ------------------------------------------------------------------------------------------
+
+
+def likes_effects(graph):
+    """Return a model that finds an event five times as likely after a story with one of its causes; some words are rare in themselves."""
+    rarity = np.linspace(0.02, 0.001, len(graph.nodes))
+
+    def score(prompts, options):
+        words = [option.strip() for option in options]
+        out = np.empty((len(prompts), len(options)))
+        for i, prompt in enumerate(prompts):
+            told = {
+                line.removeprefix("Then: ").rstrip(".")
+                for line in prompt.split("\n")
+                if line.startswith("Then: ")
+            }
+            for j, word in enumerate(words):
+                out[i, j] = rarity[j] * (5 if told & set(graph.ancestors(word)) - {word} else 1)
+        return np.log(out)
+
+    return score
+
+
+class TestLikelihood:
+    graph = CausalGraph.parse("A -> C; B")
+
+    def oracle(self, **settings):
+        return LikelihoodOracle(likes_effects(self.graph), TOY, name="w", activity="a toy", **settings)
+
+    def test_rare_words_are_no_weaker(self):
+        """After A, C is five times as likely; corrected shares are 1/3 each before and 1/7, 1/7, 5/7 after."""
+        np.testing.assert_allclose(
+            self.oracle().arms([("A", "C"), ("A", "B")]), [[1 / 3, 5 / 7], [1 / 3, 1 / 7]]
+        )
+        raw, c = np.array([0.02, 0.0105, 0.001]), TOY.index("C")
+        after = raw * np.where(np.arange(3) == c, 5, 1)
+        expected = [[raw[c] / raw.sum(), after[c] / after.sum()]]
+        np.testing.assert_allclose(self.oracle(corrected=False).arms([("A", "C")]), expected)
+
+    def test_shares_of_all_events_sum_to_one(self):
+        everything = [("A", event) for event in TOY.events]
+        np.testing.assert_allclose(self.oracle().arms(everything).sum(axis=0), 1)
+
+    def test_order_of_pairs_and_seed(self):
+        pairs = [("A", "C"), ("B", "C"), ("A", "B")]
+        np.testing.assert_array_equal(self.oracle().arms(pairs), self.oracle().arms(pairs[::-1])[::-1])
+        assert self.oracle().id == self.oracle().id
+        assert len({self.oracle().id, self.oracle(rng=1).id, self.oracle(corrected=False).id}) == 3
+        assert self.oracle().arms([]).shape == (0, 2)
+
+    def test_through_event_strength(self):
+        activity = load_activity()
+        questions = make_triplets(activity.graph)
+        oracle = LikelihoodOracle(
+            likes_effects(activity.graph),
+            EventGraph.from_log(EventLog(activity.sequences)),
+            name="w",
+            activity=activity.name,
+            n_prefixes=1,
+        )
+        strengths = event_strength(questions.queries(), events=questions.events, oracle=oracle)
+        assert score_triplets(questions, strengths).accuracy > 0.7
+
+    def test_a_model_that_knows_no_word(self):
+        oracle = LikelihoodOracle(
+            lambda p, o: np.full((len(p), len(o)), -np.inf), TOY, name="w", activity="a"
+        )
+        with pytest.raises(DataError, match="none of the options"):
+            oracle.arms([("A", "C")])
+
+
+class Reader:
+    """Knows a causal graph; with some chance says something else first."""
+
+    def __init__(self, graph, mumbles):
+        self.graph, self.mumbles = graph, mumbles
+
+    def right(self, prompt):
+        lines = prompt.split("\n")
+        premise, a = lines[1].removeprefix("This happened: ").rstrip("."), lines[3][3:]
+        cause = "brought it about" in lines[2]
+        return (a in self.graph.ancestors(premise)) if cause else (premise in self.graph.ancestors(a))
+
+    def __call__(self, prompts, _options):
+        p = np.array([0.4 if self.right(prompt) else 0.2 for prompt in prompts])
+        return np.log(np.column_stack([p, 0.6 - p]))
+
+    def next_tokens(self, prompts):
+        letters = [" A" if self.right(prompt) else "B." for prompt in prompts]
+        return ["Well" if k % self.mumbles == 0 else letter for k, letter in enumerate(letters)]
+
+
+class TestMultipleChoice:
+    questions = make_triplets(CausalGraph.parse("boil -> pour -> drink; set_table"))
+
+    def ask(self, score):
+        return answer_triplets(self.questions, score, name="m", activity="making tea")
+
+    def test_a_model_that_knows(self):
+        found = self.ask(Reader(CausalGraph.parse("boil -> pour -> drink; set_table"), mumbles=4))
+        assert (found.accuracy, found.agreement, found.first_letter, found.se) == (1, 1, 0.5, 0)
+        assert found.success_rate == pytest.approx(1 - 0.5 / 4)
+        assert "success rate   0.875" in str(found)
+
+    def test_a_model_that_knows_the_reverse(self):
+        found = self.ask(Reader(CausalGraph.parse("drink -> pour -> boil; set_table"), mumbles=10**6))
+        assert found.accuracy == 0.5
+        assert found.agreement == 0
+
+    @pytest.mark.parametrize(("scores", "first"), [([0.1, 0.9], 0.0), ([0.9, 0.1], 1.0), ([0.5, 0.5], 0.5)])
+    def test_a_model_that_always_says_the_same_letter(self, scores, first):
+        found = self.ask(lambda p, _o: np.log(np.tile(scores, (len(p), 1))))
+        assert (found.accuracy, found.first_letter, found.success_rate) == (0.5, first, None)
+
+    def test_no_questions(self):
+        nothing = make_triplets(CausalGraph.parse("a -> b"))
+        with pytest.raises(DataError, match="no questions"):
+            answer_triplets(nothing, lambda p, o: np.zeros((len(p), 2)), name="m", activity="x")

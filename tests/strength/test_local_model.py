@@ -18,6 +18,9 @@ class Characters:
     def encode(self, text):
         return [ord(c) % 97 for c in text]
 
+    def decode(self, ids):
+        return "".join(map(chr, ids))
+
 
 class Greedy(Characters):
     """Takes a colon and a space together, so that an option can change the tokens of the prompt."""
@@ -52,6 +55,13 @@ def test_scores_are_those_of_single_passes(model, batch_size):
     found = LocalModel(model, Characters(), batch_size=batch_size)(prompts, options)
     expected = [[one_by_one(model, p, o) for o in options] for p in prompts]
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_the_next_token_is_the_most_likely_of_all(model):
+    local = LocalModel(model, Characters())
+    options = [chr(k) for k in range(97)]
+    said = local.next_tokens(["Answer:", "b"])
+    assert said == [options[k] for k in local(["Answer:", "b"], options).argmax(axis=1)]
 
 
 def test_as_an_oracle_of_events(model):
