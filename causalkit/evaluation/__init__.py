@@ -1,5 +1,12 @@
-"""How far one graph is from another: by edges, by marks, and by the effects that they imply. Every metric names its convention."""
+"""How far one graph is from another, and one representation from the truth.
 
+Graphs are compared by edges, by marks, and by the effects that they imply; representations by what single codes and all codes hold of the true
+factors, with an interval, a chance level and a ceiling. Every metric names its convention.
+"""
+
+from causalkit.evaluation._assess import RepresentationScore
+from causalkit.evaluation._component_r2 import block_r2, component_r2
+from causalkit.evaluation._disentanglement import DCI, dci, explicitness, mig, modularity, sap
 from causalkit.evaluation._effect_metrics import (
     AdjustmentDistance,
     MarkConfusion,
@@ -18,19 +25,33 @@ from causalkit.evaluation._graph_metrics import (
     shd,
     skeleton_scores,
 )
+from causalkit.evaluation._mcc import mcc
+from causalkit.evaluation._retrieval import Retrieval, counterfactual_retrieval
 
 __all__ = [
+    "DCI",
     "AdjustmentDistance",
     "GraphReport",
     "MarkConfusion",
     "Overlap",
+    "RepresentationScore",
+    "Retrieval",
     "Scores",
     "aid",
+    "block_r2",
+    "component_r2",
+    "counterfactual_retrieval",
+    "dci",
+    "explicitness",
     "graph_report",
     "mark_confusion",
     "mark_scores",
+    "mcc",
+    "mig",
+    "modularity",
     "order_accuracy",
     "overlap",
+    "sap",
     "shd",
     "sid",
     "skeleton_scores",
