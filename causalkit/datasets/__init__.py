@@ -1,10 +1,33 @@
 """Data with the graph that is taken as their truth.
 
 Real data are not bundled: a loader downloads from a public place, checks the checksum, and keeps the file in a cache, or reads the
-copy that you have. One small activity of our own ships with the package.
+copy that you have. What ships with the package: structures of well-known networks, one small activity of our own, what is known of the scenes of
+CausalVerse, and a generator of small versions of four of them.
 """
 
 from causalkit.datasets._activities import Activity, ColdQuestion, load_activity, load_cold
+from causalkit.datasets._images import ImageSource
+from causalkit.datasets._manifest import Factor, SceneInfo, describe, list_scenes
+from causalkit.datasets._miniature import make_scene
+from causalkit.datasets._networks import Network, list_networks, load_network
 from causalkit.datasets._sachs import GraphData, load_sachs
+from causalkit.datasets._scene_data import SceneData
 
-__all__ = ["Activity", "ColdQuestion", "GraphData", "load_activity", "load_cold", "load_sachs"]
+__all__ = [
+    "Activity",
+    "ColdQuestion",
+    "Factor",
+    "GraphData",
+    "ImageSource",
+    "Network",
+    "SceneData",
+    "SceneInfo",
+    "describe",
+    "list_networks",
+    "list_scenes",
+    "load_activity",
+    "load_cold",
+    "load_network",
+    "load_sachs",
+    "make_scene",
+]

@@ -1,0 +1,129 @@
+"""Where the pictures of a data set come from: drawn, decoded from files, or read from a cache. All give the same array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalkit.datasets._render import render
+from causalkit.exceptions import DataError
+
+Images: TypeAlias = NDArray[np.uint8]
+Rows: TypeAlias = NDArray[np.intp]
+
+
+@runtime_checkable
+class ImageSource(Protocol):
+    """Gives pictures by row."""
+
+    @property
+    def n_images(self) -> int:
+        """Number of rows."""
+        ...
+
+    def read(self, rows: Rows) -> Images:
+        """Return pictures of the same size, shape (len(rows), height, width, 3)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Pictures that are drawn when they are asked for."""
+
+    scene: str
+    values: Mapping[str, NDArray[np.float64]]
+    view: Rows
+    size: int
+
+    @property
+    def n_images(self) -> int:
+        """Number of rows."""
+        return len(self.view)
+
+    def read(self, rows: Rows) -> Images:
+        """Draw some rows."""
+        chosen = {name: column[rows] for name, column in self.values.items()}
+        return render(self.scene, chosen, self.view[rows], self.size)
+
+
+@dataclass(frozen=True)
+class Cached:
+    """Pictures in one file that is mapped into memory, numbered by the rows of the data set they were made for."""
+
+    path: Path
+    rows: Rows
+
+    @property
+    def n_images(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    def read(self, rows: Rows) -> Images:
+        """Read some rows."""
+        return np.asarray(np.load(self.path, mmap_mode="r", allow_pickle=False)[self.rows[rows]])
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Some of the pictures of another source."""
+
+    source: ImageSource
+    rows: Rows
+
+    @property
+    def n_images(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    def read(self, rows: Rows) -> Images:
+        """Read some rows."""
+        return self.source.read(self.rows[rows])
+
+
+def write_cache(source: ImageSource, size: int, path: Path, batch: int = 256) -> Cached:
+    """Bring all pictures to one size and write them to one file, which takes its name only when it is whole."""
+    from numpy.lib.format import open_memmap
+
+    unfinished = path.with_name(path.name + ".part")
+    out = open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=(source.n_images, size, size, 3))
+    for first in range(0, source.n_images, batch):
+        rows = np.arange(first, min(first + batch, source.n_images))
+        out[rows] = resized(source.read(rows), size)
+    out.flush()
+    unfinished.replace(path)
+    return Cached(path, np.arange(source.n_images))
+
+
+def resized(images: Images, size: int) -> Images:
+    """Bring pictures to a square size: by means over blocks where that is exact, else by Pillow."""
+    height, width = images.shape[1:3]
+    if (height, width) == (size, size):
+        return images
+    if height % size == 0 and width % size == 0:
+        blocks = images.reshape(len(images), size, height // size, size, width // size, 3)
+        means: Images = np.rint(blocks.mean(axis=(2, 4))).astype(np.uint8)
+        return means
+    return np.stack([_by_pillow(image, size) for image in images])
+
+
+def _by_pillow(image: Images, size: int) -> Images:
+    try:
+        from PIL import Image
+    except ImportError as problem:
+        raise DataError(
+            f"bringing {image.shape[1]} x {image.shape[0]} pictures to {size} pixels needs Pillow: pip install 'causalkit[datasets]'"
+        ) from problem
+    small: Images = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BOX))
+    return small
+
+
+def check_size(images: Sequence[Images]) -> None:
+    """Refuse pictures of different sizes."""
+    sizes = {image.shape for image in images}
+    if len(sizes) > 1:
+        raise DataError(f"pictures have the sizes {sorted(sizes)}; bring them to one with cache(size)")

@@ -1,0 +1,413 @@
+"""One object for a scene, wherever it came from: factors as a typed table, their graph, views and groups, and pictures on request.
+
+Rows that show the same instance from different cameras have the same factors. They are one observation: they are never split, and no test of a representation
+should count them as several.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalkit._random import Seed, as_generator
+from causalkit._validation import ColumnTypes, Cyclic, check_choice, check_count
+from causalkit.datasets._images import ImageSource, Selected, write_cache
+from causalkit.datasets._laws import LAWS
+from causalkit.datasets._manifest import Factor, SceneInfo
+from causalkit.exceptions import DataError, ParameterError
+from causalkit.graph import CausalGraph
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SceneData"]
+
+Rows: TypeAlias = NDArray[np.intp]
+Range: TypeAlias = tuple[float, float] | Iterable[Any]
+PAIRS = ("views", "counterfactual")
+
+
+@dataclass(frozen=True, eq=False)
+class SceneData:
+    """Factors, graph and pictures of a scene.
+
+    Parameters
+    ----------
+    info : SceneInfo
+        What is known of the scene.
+    latents : pandas.DataFrame
+        One row per picture, one column per factor; categories are categorical, what is not there is missing.
+    views : numpy.ndarray of int, shape (n,)
+        Camera of every row.
+    groups : numpy.ndarray of int, shape (n,)
+        Instance of every row: rows with the same number have the same factors.
+    images : ImageSource or None
+        Pictures, read when they are asked for.
+    noise : mapping of str to numpy.ndarray, or None
+        For generated scenes: the noise of every derived factor, so that counterfactuals are exact.
+    revision : str or None
+        Revision of the data.
+    """
+
+    info: SceneInfo
+    latents: pd.DataFrame = field(repr=False)
+    views: Rows = field(repr=False)
+    groups: Rows = field(repr=False)
+    images: ImageSource | None = field(repr=False, default=None)
+    noise: Mapping[str, NDArray[np.float64]] | None = field(repr=False, default=None)
+    revision: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    @property
+    def graph(self) -> CausalGraph:
+        """The graph over the factors; raises `DataError` where it is not known as a whole."""
+        if self.info.graph is None:
+            known = "; ".join(f"{a} -> {b}" for a, b, _ in self.info.known_edges) or "none"
+            raise DataError(
+                f"the graph of scene {self.info.name!r} is not published; arrows that are known: {known} (info.known_edges)"
+            )
+        return self.info.graph
+
+    @property
+    def schema(self) -> tuple[Factor, ...]:
+        """Factors with type, unit, role and note."""
+        return self.info.factors
+
+    @property
+    def factor_types(self) -> ColumnTypes:
+        """Types of the factors as tests and metrics take them: angles are cyclic, in degrees."""
+        kinds: Mapping[str, Any] = {"angle": Cyclic(360.0), "category": "categorical", "number": "continuous"}
+        return {f.name: kinds[f.type] for f in self.info.factors if f.name in self.latents.columns}
+
+    # -- choosing rows ---------------------------------------------------------------------------------------------------------
+
+    def take(self, rows: Sequence[int] | Rows) -> SceneData:
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Positions.
+
+        Returns
+        -------
+        SceneData
+            The same scene.
+        """
+        chosen = np.asarray(rows, dtype=np.intp)
+        if chosen.size and not (chosen.min() >= 0 and chosen.max() < len(self)):
+            raise ParameterError(f"rows reach from {chosen.min()} to {chosen.max()}; there are {len(self)}")
+        noise = None if self.noise is None else {name: values[chosen] for name, values in self.noise.items()}
+        return replace(
+            self,
+            latents=self.latents.iloc[chosen].reset_index(drop=True),
+            views=self.views[chosen],
+            groups=self.groups[chosen],
+            images=None if self.images is None else Selected(self.images, chosen),
+            noise=noise,
+        )
+
+    def splits(
+        self, *, by: Literal["id"] = "id", shares: Mapping[str, float] | None = None, seed: int = 0
+    ) -> dict[str, Rows]:
+        """Split rows into parts that share no instance.
+
+        Instances are put in the order of a hash of their number and the seed, so that the parts do not depend on the order of rows or on which shards are there
+        in which order.
+
+        Parameters
+        ----------
+        by : {"id"}, default="id"
+            What must not be torn apart: the instance.
+        shares : mapping of str to float, default={"train": .7, "validation": .15, "test": .15}
+            Shares of instances, which sum to 1.
+        seed : int, default=0
+            Seed.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray of int
+            Positions of rows.
+
+        Examples
+        --------
+        >>> from causalkit.datasets import make_scene
+        >>> scene = make_scene("fall", n=100)
+        >>> {name: len(rows) for name, rows in scene.splits().items()}
+        {'train': 280, 'validation': 60, 'test': 60}
+        """
+        check_choice("by", by, ("id",))
+        shares = {"train": 0.7, "validation": 0.15, "test": 0.15} if shares is None else dict(shares)
+        if not shares or min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-9:
+            raise ParameterError(f"shares are {shares}; give positive shares that sum to 1")
+        instances = np.unique(self.groups)
+        order = sorted(instances.tolist(), key=lambda i: hashlib.sha256(f"{seed}:{i}".encode()).digest())
+        ends = np.rint(np.cumsum(list(shares.values())) * len(order)).astype(int)
+        parts = np.split(np.array(order), ends[:-1])
+        return {
+            name: np.flatnonzero(np.isin(self.groups, part)) for name, part in zip(shares, parts, strict=True)
+        }
+
+    def environments(self, spec: Mapping[str, Mapping[str, Range]]) -> dict[str, Rows]:
+        """Choose rows by their free factors, as if each environment had set them differently.
+
+        Parameters
+        ----------
+        spec : mapping of str to mapping of str to (float, float) or list
+            For every environment, ranges (a pair of numbers, both ends included) or lists of values of free factors.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray of int
+            Positions of rows; no row is in two environments.
+
+        Raises
+        ------
+        ParameterError
+            If a factor is not free: choosing rows by an effect selects on it, and does not change its mechanism. If environments overlap, or one is empty.
+
+        Examples
+        --------
+        >>> from causalkit.datasets import make_scene
+        >>> scene = make_scene("fall", n=100)
+        >>> parts = scene.environments({"low": {"h1": (1, 2)}, "high": {"h1": (3, 4)}})
+        >>> bool(scene.latents.h1[parts["low"]].max() <= 2)
+        True
+        """
+        taken: dict[int, str] = {}
+        found = {}
+        for name, ranges in spec.items():
+            rows = np.flatnonzero(np.logical_and.reduce([self._inside(f, r) for f, r in ranges.items()]))
+            if not ranges or not rows.size:
+                raise ParameterError(f"environment {name!r} has no {'condition' if not ranges else 'rows'}")
+            both = next((k for k in rows.tolist() if taken.setdefault(k, name) != name), None)
+            if both is not None:
+                raise ParameterError(
+                    f"row {both} is in the environments {taken[both]!r} and {name!r}; make them apart"
+                )
+            found[name] = rows
+        return found
+
+    def _inside(self, factor: str, allowed: Range) -> NDArray[np.bool_]:
+        role = self.info.factor(factor).role
+        if role == "derived":
+            raise ParameterError(
+                f"{factor!r} is a function of other factors; choosing rows by it selects on an effect and is no intervention. "
+                f"Free factors: {', '.join(self.info.names('exogenous')) or 'not known'}"
+            )
+        values = self.latents[factor].to_numpy()
+        if isinstance(allowed, tuple) and len(allowed) == 2:
+            return np.asarray((values >= allowed[0]) & (values <= allowed[1]))
+        return np.isin(values, list(allowed))
+
+    # -- pairs -----------------------------------------------------------------------------------------------------------------
+
+    def pairs(self, kind: Literal["views", "counterfactual"], *, rng: Seed = 0) -> pd.DataFrame:
+        """Return pairs of rows.
+
+        Parameters
+        ----------
+        kind : {"views", "counterfactual"}
+            ``"views"``: every two views of one instance. ``"counterfactual"``: rows of the same view whose free factors differ in exactly one, with a donor, another row with the
+            same new value of it; they exist where free factors lie on a grid.
+        rng : int, numpy.random.Generator or None, default=0
+            Seed of the donors.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns first and second, or factual, target, donor and factor; positions of rows.
+
+        Raises
+        ------
+        DataError
+            If there are none.
+
+        Examples
+        --------
+        >>> from causalkit.datasets import make_scene
+        >>> scene = make_scene("refraction", n=50, levels=5, views=1)
+        >>> scene.pairs("counterfactual").factor.value_counts().to_dict() != {}
+        True
+        """
+        import pandas as pd
+
+        check_choice("kind", kind, PAIRS)
+        if kind == "views":
+            together = pd.DataFrame({"group": self.groups, "row": np.arange(len(self))})
+            both = together.merge(together, on="group")
+            both = both[both.row_x < both.row_y]
+            found = pd.DataFrame({"first": both.row_x.to_numpy(), "second": both.row_y.to_numpy()})
+        else:
+            parts = [self._differing_in(name, as_generator(rng)) for name in self.info.names("exogenous")]
+            found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        if not len(found):
+            raise DataError(f"there are no pairs of the kind {kind!r} in these rows")
+        return found
+
+    def _differing_in(self, factor: str, rng: np.random.Generator) -> pd.DataFrame:
+        """Return pairs of rows that differ in one free factor only, with donors."""
+        import pandas as pd
+
+        others = [name for name in self.info.names("exogenous") if name != factor]
+        rows = self.latents[[*others, factor]].assign(view=self.views, row=np.arange(len(self)))
+        both = rows.merge(rows, on=[*others, "view"], suffixes=("", "_new"))
+        both = both[both[factor] != both[f"{factor}_new"]]
+        same = rows.groupby([factor, "view"]).row.apply(np.array).to_dict()
+        donors = []
+        for target, value, view in zip(both.row_new, both[f"{factor}_new"], both["view"], strict=True):
+            candidates = same[value, view]
+            rest = candidates[candidates != target]
+            donors.append(int(rng.choice(rest if rest.size else candidates)))
+        return pd.DataFrame(
+            {
+                "factual": both.row.to_numpy(),
+                "target": both.row_new.to_numpy(),
+                "donor": donors,
+                "factor": factor,
+            }
+        )
+
+    def counterfactual(self, changes: Mapping[str, float | NDArray[np.float64]]) -> SceneData:
+        """Return what would have been, had some factors been set: same noise, same views, everything that follows recomputed.
+
+        Parameters
+        ----------
+        changes : mapping of str to float or numpy.ndarray of float, shape (n,)
+            New values of factors, free or derived.
+
+        Returns
+        -------
+        SceneData
+            The same rows in another world.
+
+        Raises
+        ------
+        DataError
+            If the scene was not generated: the laws of published data are not known well enough.
+
+        Examples
+        --------
+        >>> from causalkit.datasets import make_scene
+        >>> scene = make_scene("fall", n=10, noise=0.1)
+        >>> other = scene.counterfactual({"u": 2 * scene.latents.u.to_numpy()})
+        >>> bool(abs(2 * other.latents.h2 - scene.latents.h2).max() < 1e-9)
+        True
+        """
+        if self.noise is None:
+            raise DataError(
+                "only generated scenes (make_scene) have exact counterfactuals; use pairs('counterfactual') for rows that happen to be"
+            )
+        from causalkit.datasets._miniature import build_scene
+
+        fixed = {name: np.broadcast_to(np.asarray(v, dtype=float), len(self)) for name, v in changes.items()}
+        for name in fixed:
+            self.info.factor(name)
+        free = {name: self.latents[name].to_numpy() for name in LAWS[self.info.name].ranges}
+        size = getattr(self.images, "size", 64)
+        return build_scene(self.info, free, self.noise, self.views, self.groups, size, fixed)
+
+    # -- other forms -----------------------------------------------------------------------------------------------------------
+
+    def as_dataframe(self) -> pd.DataFrame:
+        """Return factors with the columns ``id`` and ``view`` in front.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per picture.
+        """
+        frame = self.latents.copy()
+        frame.insert(0, "view", self.views)
+        frame.insert(0, "id", self.groups)
+        return frame
+
+    def as_numpy(
+        self, rows: Sequence[int] | Rows | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint8] | None]:
+        """Return factors and pictures as arrays.
+
+        Parameters
+        ----------
+        rows : sequence of int, optional
+            Only these rows; by default all. All pictures of a large scene may not fit into memory.
+
+        Returns
+        -------
+        factors : numpy.ndarray of float, shape (n, d)
+            Codes of categories are places in their sorted list; missing values are NaN.
+        images : numpy.ndarray of uint8, shape (n, height, width, 3), or None
+            None if there are no pictures.
+        """
+        part = self if rows is None else self.take(rows)
+        columns = [_coded(part.latents[name]) for name in part.latents.columns]
+        images = None if part.images is None else part.images.read(np.arange(len(part)))
+        return np.column_stack(columns), images
+
+    def as_torch(self) -> Any:
+        """Return a data set of torch that reads many rows at once.
+
+        Returns
+        -------
+        torch.utils.data.Dataset
+            Items are dicts of ``image`` (float32 from 0 to 1, shape (3, height, width)), ``factors`` (float32), ``view`` and ``id``.
+
+        Raises
+        ------
+        MissingDependencyError
+            If torch is not installed.
+        """
+        from causalkit.datasets._torch import torch_dataset
+
+        return torch_dataset(self)
+
+    def cache(self, size: int, directory: str | Path) -> SceneData:
+        """Bring all pictures to one size, once, and read them from one file from then on.
+
+        Parameters
+        ----------
+        size : int
+            Height and width in pixels.
+        directory : str or pathlib.Path
+            Where the file goes; it is named by scene, revision, rows and size, and written again only if any of them changes.
+
+        Returns
+        -------
+        SceneData
+            The same rows, with pictures from the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from causalkit.datasets import make_scene
+        >>> small = make_scene("spring", n=5).cache(16, tempfile.mkdtemp())
+        >>> small.as_numpy()[1].shape
+        (20, 16, 16, 3)
+        """
+        check_count("size", size)
+        if self.images is None:
+            raise DataError("this scene was loaded without pictures; load it with what='images'")
+        digest = hashlib.sha256(self.as_dataframe().to_json(double_precision=15).encode()).hexdigest()[:16]
+        path = Path(directory) / f"{self.info.name}-{self.revision or 'generated'}-{digest}-{size}.npy"
+        if path.exists():
+            from causalkit.datasets._images import Cached
+
+            return replace(self, images=Cached(path, np.arange(len(self))))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return replace(self, images=write_cache(self.images, size, path))
+
+
+def _coded(column: pd.Series) -> NDArray[np.float64]:
+    if str(column.dtype) != "category":
+        return np.asarray(column.to_numpy(dtype=float, na_value=np.nan))
+    codes = column.cat.codes.to_numpy().astype(float)
+    codes[codes < 0] = np.nan
+    return np.asarray(codes)
