@@ -6,16 +6,19 @@ CausalVerse, and a generator of small versions of four of them.
 """
 
 from causalkit.datasets._activities import Activity, ColdQuestion, load_activity, load_cold
+from causalkit.datasets._causalverse import load_causalverse, plan_causalverse
 from causalkit.datasets._images import ImageSource
 from causalkit.datasets._manifest import Factor, SceneInfo, describe, list_scenes
 from causalkit.datasets._miniature import make_scene
 from causalkit.datasets._networks import Network, list_networks, load_network
 from causalkit.datasets._sachs import GraphData, load_sachs
 from causalkit.datasets._scene_data import SceneData
+from causalkit.datasets._shards import DownloadPlan
 
 __all__ = [
     "Activity",
     "ColdQuestion",
+    "DownloadPlan",
     "Factor",
     "GraphData",
     "ImageSource",
@@ -26,8 +29,10 @@ __all__ = [
     "list_networks",
     "list_scenes",
     "load_activity",
+    "load_causalverse",
     "load_cold",
     "load_network",
     "load_sachs",
     "make_scene",
+    "plan_causalverse",
 ]

@@ -75,7 +75,7 @@ def _node(graph: GraphCore, ax: Axes, name: str, at: Point) -> Any:
     ax.plot(*at, alpha=0.0)
     return ax.text(
         *at,
-        name.replace("$", r"\$"),
+        (name if len(name) > 1 else f" {name} ").replace("$", r"\$"),
         ha="center",
         va="center",
         fontsize=10,

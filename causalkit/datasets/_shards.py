@@ -1,0 +1,253 @@
+"""Where the files of a data set lie: in a folder, or on the Hugging Face hub. Both list shards, open them for reading in parts, and give whole files.
+
+On the hub a revision is resolved to a commit once, files are downloaded by `huggingface_hub` (which resumes broken transfers) into its cache, and a whole file is compared with
+the checksum that the hub states before it is used. Reading a part asks for that part only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from causalkit.exceptions import DataError, MissingDependencyError
+
+__all__ = ["DownloadPlan"]
+
+LOGGER = logging.getLogger("causalkit.datasets")
+SHARD = re.compile(r"(?P<split>[\w.-]+)-(?P<number>\d+)-of-(?P<total>\d+)\.parquet$")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file, with its size in bytes and its checksum, if that is known."""
+
+    name: str
+    size: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class DownloadPlan:
+    """What would be moved, before anything is.
+
+    Parameters
+    ----------
+    what : str
+        The data.
+    files : tuple of Shard
+        Files, with sizes in bytes.
+    present : int
+        Bytes that are here already.
+    free : int
+        Bytes that are free where they would go.
+    """
+
+    what: str
+    files: tuple[Shard, ...] = field(repr=False)
+    present: int
+    free: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(shard.size for shard in self.files)
+
+    @property
+    def missing(self) -> int:
+        """Bytes that are not here yet."""
+        return self.bytes - self.present
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}: {len(self.files)} files, {self.bytes / 1e9:.2f} GB, of which {self.present / 1e9:.2f} GB are here; "
+            f"{self.missing / 1e9:.2f} GB to download, {self.free / 1e9:.1f} GB free"
+        )
+
+    def check(self, max_bytes: int | None) -> None:
+        """Refuse what does not fit, or is more than was allowed."""
+        if max_bytes is not None and self.missing > max_bytes:
+            raise DataError(f"{self}: more than max_bytes={max_bytes:,}; raise it, or load what='latents'")
+        if self.missing > self.free:
+            raise DataError(f"{self}: there is no room; free some, or give another cache_dir")
+
+
+class Store(Protocol):
+    """Holds the shards of one scene."""
+
+    @property
+    def revision(self) -> str | None:
+        """Commit, if there is one."""
+        ...
+
+    @property
+    def shards(self) -> Sequence[Shard]:
+        """Files, in order."""
+        ...
+
+    def open(self, shard: Shard) -> Any:
+        """Open a shard for reading in parts."""
+        ...
+
+    def whole(self, shard: Shard) -> Path:
+        """Return the path of a whole shard on this machine."""
+        ...
+
+    def plan(self, what: str) -> DownloadPlan:
+        """Return what would be moved to have all shards here."""
+        ...
+
+
+def of_split(names: Sequence[str], split: str) -> list[str]:
+    """Return the names of the shards of a split, in order, and refuse a set with gaps."""
+    found = sorted(
+        (m for m in map(SHARD.search, names) if m and m["split"] == split), key=lambda m: int(m["number"])
+    )
+    numbers, totals = [int(m["number"]) for m in found], {int(m["total"]) for m in found}
+    if found and (len(totals) > 1 or numbers != list(range(totals.pop()))):
+        raise DataError(
+            f"the shards of {split!r} are not complete: there are the numbers {numbers} ({found[0].string}, ...)"
+        )
+    return [m.string for m in found]
+
+
+class Folder:
+    """Shards in a folder, or in its subfolder ``data``."""
+
+    def __init__(self, path: str | Path, split: str) -> None:
+        root = Path(path)
+        if not root.is_dir():
+            raise DataError(
+                f"{root} is no folder; give the one that holds {split}-00000-of-NNNNN.parquet, or its parent"
+            )
+        places = {p.name: p for p in [*root.glob("*.parquet"), *root.glob("data/*.parquet")]}
+        names = of_split(sorted(places), split)
+        if not names:
+            others = sorted({m["split"] for m in map(SHARD.search, places) if m})
+            raise DataError(
+                f"{root} has no shards of {split!r}; there are shards of {', '.join(others) or 'nothing'}"
+            )
+        self._places = places
+        self.revision: str | None = None
+        self.shards = [Shard(name, places[name].stat().st_size) for name in names]
+
+    def open(self, shard: Shard) -> Any:
+        """Open a shard for reading in parts."""
+        return self._places[shard.name].open("rb")
+
+    def whole(self, shard: Shard) -> Path:
+        """Return the path of a shard."""
+        return self._places[shard.name]
+
+    def plan(self, what: str) -> DownloadPlan:
+        """Return that all is here."""
+        size = sum(shard.size for shard in self.shards)
+        return DownloadPlan(what, tuple(self.shards), size, 0)
+
+
+class Hub:
+    """Shards of a data set on the Hugging Face hub, or a server that speaks its protocol."""
+
+    def __init__(
+        self, repository: str, split: str, revision: str, endpoint: str | None, cache_dir: Path | None
+    ) -> None:
+        self._hub = import_hub()
+        self._endpoint, self._cache = endpoint, cache_dir
+        self.repository = repository
+        api = self._hub.HfApi(endpoint=endpoint)
+        try:
+            self.revision: str | None = str(api.dataset_info(repository, revision=revision).sha)
+            tree = api.list_repo_tree(
+                repository, "data", recursive=True, revision=self.revision, repo_type="dataset"
+            )
+            files = {f.path: f for f in tree if hasattr(f, "size")}
+        except (self._hub.errors.HTTPError, self._hub.errors.HfHubHTTPError, OSError) as problem:
+            raise DataError(
+                f"cannot list {repository} at revision {revision!r}: {_short(problem)}"
+            ) from problem
+        names = of_split(list(files), split)
+        if not names:
+            raise DataError(f"{repository} has no shards of {split!r} at revision {self.revision}")
+        self.shards = [Shard(n, files[n].size, files[n].lfs.sha256 if files[n].lfs else None) for n in names]
+
+    def open(self, shard: Shard) -> Any:
+        """Open a shard for reading in parts: the copy that is here, or over the net without reading ahead."""
+        here = self._here(shard)
+        if here is not None:
+            return here.open("rb")
+        system = self._hub.HfFileSystem(endpoint=self._endpoint, skip_instance_cache=True)
+        return system.open(
+            f"datasets/{self.repository}@{self.revision}/{shard.name}", "rb", cache_type="none"
+        )
+
+    def whole(self, shard: Shard) -> Path:
+        """Download a shard, unless it is here, and compare it with its checksum."""
+        try:
+            path = Path(self._hub.hf_hub_download(self.repository, shard.name, **self._where()))
+        except (self._hub.errors.HTTPError, self._hub.errors.HfHubHTTPError, OSError) as problem:
+            raise DataError(
+                f"cannot download {shard.name} of {self.repository}: {_short(problem)}"
+            ) from problem
+        if shard.sha256 is not None:
+            verify(path, shard.sha256)
+        return path
+
+    def plan(self, what: str) -> DownloadPlan:
+        """Return what is missing in the cache."""
+        present = sum(shard.size for shard in self.shards if self._here(shard) is not None)
+        cache = self._cache or Path(self._hub.constants.HF_HUB_CACHE)
+        existing = next(p for p in (cache, *cache.parents) if p.exists())
+        return DownloadPlan(what, tuple(self.shards), present, shutil.disk_usage(existing).free)
+
+    def _here(self, shard: Shard) -> Path | None:
+        """Return where the cache has a shard."""
+        where = {key: value for key, value in self._where().items() if key != "endpoint"}
+        found = self._hub.try_to_load_from_cache(self.repository, shard.name, **where)
+        return Path(found) if isinstance(found, str) else None
+
+    def _where(self) -> dict[str, Any]:
+        return {
+            "repo_type": "dataset",
+            "revision": self.revision,
+            "endpoint": self._endpoint,
+            "cache_dir": self._cache,
+        }
+
+
+def import_hub() -> Any:
+    """Return the client of the hub."""
+    try:
+        import huggingface_hub
+        import huggingface_hub.errors
+    except ImportError as problem:
+        raise MissingDependencyError(
+            "reading from the hub needs huggingface_hub: pip install 'causalkit[datasets]', or give the folder of a copy with path=..."
+        ) from problem
+    return huggingface_hub
+
+
+def _short(problem: Exception) -> str:
+    return str(problem).strip().split("\n")[0][:300] or type(problem).__name__
+
+
+def verify(path: Path, sha256: str) -> None:
+    """Compare a file with its checksum; a note beside it spares the next comparison while it does not change."""
+    stamp = f"{sha256} {path.stat().st_size} {path.stat().st_mtime_ns}"
+    note = path.with_name(path.name + ".verified")
+    if note.exists() and note.read_text() == stamp:
+        return
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise DataError(
+            f"{path} has the checksum {found[:12]}..., the hub states {sha256[:12]}...; delete it and load again"
+        )
+    try:
+        note.write_text(stamp)
+    except OSError:
+        LOGGER.info("%s is not writable; the checksum will be compared again", note.parent)
