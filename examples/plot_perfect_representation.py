@@ -35,14 +35,14 @@ image = ax.imshow(np.abs(np.corrcoef(z.T)), vmin=0, vmax=1, cmap="magma")
 ax.set_xticks(range(7), scene.latents.columns, rotation=45, ha="right")
 ax.set_yticks(range(7), scene.latents.columns)
 ax.set_title("correlation of factors")
-fig.colorbar(image, ax=ax, shrink=0.8)
+_ = fig.colorbar(image, ax=ax, shrink=0.8)
 
 # %%
 # Roughness and the two coefficients of friction are one thing: three factors of seven are free.
 #
 # What codes can score
 # --------------------
-# Four kinds of codes: the free factors with dimensions of noise, the same turned so that every code mixes all, and codes that know nothing. Views of one instance are one
+# Three kinds of codes: the free factors with dimensions of noise, the same turned so that every code mixes all, and codes that know nothing. Views of one instance are one
 # observation, so groups are given.
 
 kinds = ("free factors", "turned", "blind")
@@ -70,7 +70,9 @@ for ax, which, title in zip(axes, (0, 1), ("all factors", "free factors only"), 
         color = f"C{k % 3}"
         ax.bar(x, score.value, color=color, label=kind if k < 3 else None)
         ax.vlines(x, score.ci_low, score.ci_high, color="black", lw=1)
-        ax.hlines(score.chance, x - 0.45, x + 0.45, color="black", lw=1, ls=":", label="chance" if k == 0 else None)
+        ax.hlines(
+            score.chance, x - 0.45, x + 0.45, color="black", lw=1, ls=":", label="chance" if k == 0 else None
+        )
         ax.hlines(score.ceiling, x - 0.45, x + 0.45, color="black", lw=2, label="ceiling" if k == 0 else None)
     ax.set_xticks([1, 5, 9, 13], ["fall", "refraction", "slope", "spring"])
     ax.set_title(f"MCC, {title}")

@@ -7,7 +7,6 @@ CausalVerse, and a generator of small versions of four of them.
 
 from causalkit.datasets._activities import Activity, ColdQuestion, load_activity, load_cold
 from causalkit.datasets._causalverse import load_causalverse, plan_causalverse
-from causalkit.datasets._images import ImageSource
 from causalkit.datasets._manifest import Factor, SceneInfo, describe, list_scenes
 from causalkit.datasets._miniature import make_scene
 from causalkit.datasets._networks import Network, list_networks, load_network
@@ -21,7 +20,6 @@ __all__ = [
     "DownloadPlan",
     "Factor",
     "GraphData",
-    "ImageSource",
     "Network",
     "SceneData",
     "SceneInfo",

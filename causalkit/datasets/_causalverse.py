@@ -22,7 +22,7 @@ from causalkit._validation import check_choice
 from causalkit.datasets._images import Images, Rows, check_size
 from causalkit.datasets._manifest import Factor, SceneInfo, describe
 from causalkit.datasets._scene_data import SceneData
-from causalkit.datasets._shards import DownloadPlan, Folder, Hub, Store
+from causalkit.datasets._shards import DownloadPlan, Folder, Hub, Store, check_plan
 from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def load_causalverse(
     data = _scene(info, labels, store.revision)
     if what == "latents":
         return data
-    store.plan(f"pictures of {scene}").check(max_bytes)
+    check_plan(store.plan(f"pictures of {scene}"), max_bytes)
     files = tuple(store.whole(shard) for shard in store.shards)
     source = ParquetImages(files, labels["shard"].to_numpy(), labels["row"].to_numpy())
     return SceneData(data.info, data.latents, data.views, data.groups, source, None, store.revision)

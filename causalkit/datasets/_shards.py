@@ -69,12 +69,13 @@ class DownloadPlan:
             f"{self.missing / 1e9:.2f} GB to download, {self.free / 1e9:.1f} GB free"
         )
 
-    def check(self, max_bytes: int | None) -> None:
-        """Refuse what does not fit, or is more than was allowed."""
-        if max_bytes is not None and self.missing > max_bytes:
-            raise DataError(f"{self}: more than max_bytes={max_bytes:,}; raise it, or load what='latents'")
-        if self.missing > self.free:
-            raise DataError(f"{self}: there is no room; free some, or give another cache_dir")
+
+def check_plan(plan: DownloadPlan, max_bytes: int | None) -> None:
+    """Refuse what does not fit, or is more than was allowed."""
+    if max_bytes is not None and plan.missing > max_bytes:
+        raise DataError(f"{plan}: more than max_bytes={max_bytes:,}; raise it, or load what='latents'")
+    if plan.missing > plan.free:
+        raise DataError(f"{plan}: there is no room; free some, or give another cache_dir")
 
 
 class Store(Protocol):

@@ -8,8 +8,9 @@ do not reach 1, which is what the ceiling says.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,17 +37,18 @@ Importance: TypeAlias = Literal["lasso", "forest", "boosting"]
 Counts: TypeAlias = NDArray[np.intp]
 
 
-class DCI(NamedTuple):
+@dataclass(frozen=True)
+class DCI:
     """The three scores of `dci`.
 
     Parameters
     ----------
     disentanglement : RepresentationScore
-        Does each code matter for one factor only? ``parts["importance"]`` is the (D, K) matrix.
+        Whether each code matters for one factor only; ``parts["importance"]`` is the (D, K) matrix.
     completeness : RepresentationScore
-        Is each factor captured by one code only?
+        Whether each factor is captured by one code only.
     informativeness : RepresentationScore
-        How well are factors predicted from all codes, on groups that were not fitted: R² (accuracy above the most frequent category for categories).
+        How well factors are predicted from all codes, on groups that were not fitted: R² (accuracy above the most frequent category for categories).
     """
 
     disentanglement: RepresentationScore
@@ -113,7 +115,7 @@ def dci(
     """
     check_choice("importance", importance, get_args(Importance))
     check_count("max_rows", max_rows, least=20)
-    names = {key: f"DCI {key} ({importance})" for key in DCI._fields}
+    names = {key: f"DCI {key} ({importance})" for key in (f.name for f in fields(DCI))}
     scores = assess(
         names,
         partial(_dci, importance=importance, max_rows=max_rows),
