@@ -36,6 +36,7 @@ class Canvas:
 
     @classmethod
     def blank(cls, view: NDArray[np.intp], size: int) -> Canvas:
+        """Return a sky, as every view sees it."""
         mirror, zoom, light = (
             np.array([v[k] for v in VIEWS])[view % len(VIEWS), None, None] for k in range(3)
         )
@@ -51,11 +52,13 @@ class Canvas:
         self.colors += cover * (shade - self.colors)
 
     def disc(self, cx: Floats | float, cy: Floats | float, radius: Floats | float) -> Floats:
+        """Return the distance to a disc."""
         return np.hypot(self.x - _column(cx), self.y - _column(cy)) - _column(radius)
 
     def box(
         self, cx: Floats | float, cy: Floats | float, half_width: Floats | float, half_height: Floats | float
     ) -> Floats:
+        """Return the distance to a box, by half its sides."""
         return np.maximum(
             np.abs(self.x - _column(cx)) - _column(half_width),
             np.abs(self.y - _column(cy)) - _column(half_height),
@@ -64,6 +67,7 @@ class Canvas:
     def stroke(
         self, ax: Floats | float, ay: Floats | float, bx: Floats | float, by: Floats | float, width: float
     ) -> Floats:
+        """Return the distance to a line of some width from one point to another."""
         ax, ay, dx, dy = _column(ax), _column(ay), _column(bx) - _column(ax), _column(by) - _column(ay)
         px, py = self.x - ax, self.y - ay
         along = np.clip((px * dx + py * dy) / np.maximum(dx**2 + dy**2, 1e-12), 0, 1)

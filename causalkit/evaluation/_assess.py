@@ -40,9 +40,11 @@ class Sample:
 
     @property
     def n_groups(self) -> int:
+        """Number of groups."""
         return len(np.unique(self.groups))
 
     def take(self, rows: Rows | NDArray[np.bool_]) -> Sample:
+        """Return some rows."""
         return Sample(self.factors.take(rows), self.codes[rows], self.groups[rows], self.half[rows])
 
     def halves(self) -> tuple[Sample, Sample]:
@@ -182,25 +184,37 @@ def _rows_of_groups(groups: Rows) -> list[Rows]:
 # -- assessment --------------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Around:
+    """What a score is surrounded with: free factors for the ceiling, and how often it is evaluated again."""
+
+    exogenous: Iterable[str] | None
+    n_bootstrap: int
+    n_permutations: int
+    rng: Seed
+
+    def __post_init__(self) -> None:
+        check_count("n_bootstrap", self.n_bootstrap, least=0)
+        check_count("n_permutations", self.n_permutations, least=0)
+
+
+def assess_one(key: str, label: str, metric: Metric, sample: Sample, around: Around) -> RepresentationScore:
+    """Assess a metric of one value."""
+    return assess({key: label}, metric, sample, around)[key]
+
+
 def assess(
-    names: Mapping[str, str],
-    metric: Metric,
-    sample: Sample,
-    *,
-    exogenous: Iterable[str] | None,
-    n_bootstrap: int,
-    n_permutations: int,
-    rng: Seed,
+    names: Mapping[str, str], metric: Metric, sample: Sample, around: Around
 ) -> dict[str, RepresentationScore]:
     """Evaluate a metric, and again on resampled groups, exchanged codes and the free factors; one score for each of its values."""
-    check_count("n_bootstrap", n_bootstrap, least=0)
-    check_count("n_permutations", n_permutations, least=0)
-    base = entropy(rng)
+    base = entropy(around.rng)
     with single_thread_below(0):
         found = metric(sample)
-        again = [metric(sample.resampled(stream(base, BOOTSTRAP, k))).values for k in range(n_bootstrap)]
-        null = [metric(sample.exchanged(stream(base, NULL, k))).values for k in range(n_permutations)]
-        ceiling = metric(sample.coded_by(_free(sample.factors, exogenous))).values
+        again = [
+            metric(sample.resampled(stream(base, BOOTSTRAP, k))).values for k in range(around.n_bootstrap)
+        ]
+        null = [metric(sample.exchanged(stream(base, NULL, k))).values for k in range(around.n_permutations)]
+        ceiling = metric(sample.coded_by(_free(sample.factors, around.exogenous))).values
     return {
         key: RepresentationScore(
             label,

@@ -16,7 +16,7 @@ from sklearn.preprocessing import SplineTransformer
 
 from causalkit._random import Seed
 from causalkit._validation import ColumnTypes, Floats
-from causalkit.evaluation._assess import Outcome, RepresentationScore, Sample, assess, read_sample
+from causalkit.evaluation._assess import Around, Outcome, RepresentationScore, Sample, assess_one, read_sample
 from causalkit.evaluation._association import matched_mean, matching, targets_of
 from causalkit.evaluation._regressors import Regressor, predict_all
 from causalkit.exceptions import ParameterError
@@ -81,16 +81,9 @@ def component_r2(
     >>> component_r2(z, codes, n_bootstrap=0, n_permutations=0).value > 0.98
     True
     """
-    scores = assess(
-        {"r2": "component R2 (splines, out of sample)"},
-        _component,
-        read_sample(z_true, z_hat, factor_types, groups, rng),
-        exogenous=exogenous,
-        n_bootstrap=n_bootstrap,
-        n_permutations=n_permutations,
-        rng=rng,
-    )
-    return scores["r2"]
+    around = Around(exogenous, n_bootstrap, n_permutations, rng)
+    rows = read_sample(z_true, z_hat, factor_types, groups, rng)
+    return assess_one("r2", "component R2 (splines, out of sample)", _component, rows, around)
 
 
 def _component(sample: Sample) -> Outcome:
@@ -227,15 +220,10 @@ def block_r2(
     for target, names in factor_blocks.items():
         for source, codes in code_blocks.items():
             part = Sample(sample.factors, sample.codes[:, list(codes)], sample.groups, sample.half)
-            found[target, source] = assess(
-                {"r2": f"R2 of {target} from codes of {source}"},
-                partial(_block, names=tuple(names), regressor=regressor),
-                part,
-                exogenous=factor_blocks[source],
-                n_bootstrap=n_bootstrap,
-                n_permutations=n_permutations,
-                rng=rng,
-            )["r2"]
+            around = Around(factor_blocks[source], n_bootstrap, n_permutations, rng)
+            metric = partial(_block, names=tuple(names), regressor=regressor)
+            label = f"R2 of {target} from codes of {source}"
+            found[target, source] = assess_one("r2", label, metric, part, around)
     return found
 
 

@@ -27,7 +27,15 @@ from sklearn.preprocessing import StandardScaler
 
 from causalkit._random import Seed
 from causalkit._validation import ColumnTypes, Floats, Table, check_choice, check_count
-from causalkit.evaluation._assess import Outcome, RepresentationScore, Sample, assess, read_sample
+from causalkit.evaluation._assess import (
+    Around,
+    Outcome,
+    RepresentationScore,
+    Sample,
+    assess,
+    assess_one,
+    read_sample,
+)
 from causalkit.evaluation._association import associations, design
 from causalkit.exceptions import DataError
 
@@ -120,10 +128,7 @@ def dci(
         names,
         partial(_dci, importance=importance, max_rows=max_rows),
         read_sample(z_true, z_hat, factor_types, groups, rng),
-        exogenous=exogenous,
-        n_bootstrap=n_bootstrap,
-        n_permutations=n_permutations,
-        rng=rng,
+        Around(exogenous, n_bootstrap, n_permutations, rng),
     )
     return DCI(**scores)
 
@@ -261,16 +266,8 @@ def mig(
     rows = read_sample(z_true, z_hat, factor_types, groups, rng)
     if rows.codes.shape[1] < 2:
         raise DataError("the mutual information gap needs at least two codes; there is one")
-    scores = assess(
-        {"mig": f"MIG ({bins} bins)"},
-        partial(_mig, bins=bins),
-        rows,
-        exogenous=exogenous,
-        n_bootstrap=n_bootstrap,
-        n_permutations=n_permutations,
-        rng=rng,
-    )
-    return scores["mig"]
+    around = Around(exogenous, n_bootstrap, n_permutations, rng)
+    return assess_one("mig", f"MIG ({bins} bins)", partial(_mig, bins=bins), rows, around)
 
 
 def _mig(sample: Sample, bins: int) -> Outcome:
@@ -369,16 +366,9 @@ def sap(
     >>> round(sap(z, z).value, 1), round(sap(z, z[:, [0, 1, 0, 1]]).value, 1)
     (1.0, 0.0)
     """
-    scores = assess(
-        {"sap": "SAP"},
-        _sap,
-        read_sample(z_true, z_hat, factor_types, groups, rng),
-        exogenous=exogenous,
-        n_bootstrap=n_bootstrap,
-        n_permutations=n_permutations,
-        rng=rng,
-    )
-    return scores["sap"]
+    around = Around(exogenous, n_bootstrap, n_permutations, rng)
+    rows = read_sample(z_true, z_hat, factor_types, groups, rng)
+    return assess_one("sap", "SAP", _sap, rows, around)
 
 
 def _sap(sample: Sample) -> Outcome:
@@ -457,16 +447,10 @@ def modularity(
     rows = read_sample(z_true, z_hat, factor_types, groups, rng)
     if rows.factors.n_columns < 2:
         raise DataError("modularity needs at least two factors that vary; there is one")
-    scores = assess(
-        {"modularity": f"modularity ({bins} bins)"},
-        partial(_modularity, bins=bins),
-        rows,
-        exogenous=exogenous,
-        n_bootstrap=n_bootstrap,
-        n_permutations=n_permutations,
-        rng=rng,
+    around = Around(exogenous, n_bootstrap, n_permutations, rng)
+    return assess_one(
+        "modularity", f"modularity ({bins} bins)", partial(_modularity, bins=bins), rows, around
     )
-    return scores["modularity"]
 
 
 def _modularity(sample: Sample, bins: int) -> Outcome:
@@ -530,16 +514,15 @@ def explicitness(
     1.0
     """
     check_count("classes", classes, least=2)
-    scores = assess(
-        {"explicitness": f"explicitness ({classes} classes)"},
+    around = Around(exogenous, n_bootstrap, n_permutations, rng)
+    rows = read_sample(z_true, z_hat, factor_types, groups, rng)
+    return assess_one(
+        "explicitness",
+        f"explicitness ({classes} classes)",
         partial(_explicitness, classes=classes),
-        read_sample(z_true, z_hat, factor_types, groups, rng),
-        exogenous=exogenous,
-        n_bootstrap=n_bootstrap,
-        n_permutations=n_permutations,
-        rng=rng,
+        rows,
+        around,
     )
-    return scores["explicitness"]
 
 
 def _explicitness(sample: Sample, classes: int) -> Outcome:

@@ -15,7 +15,7 @@ import numpy as np
 
 from causalkit._random import Seed
 from causalkit._validation import ColumnTypes, Floats, Table, check_choice
-from causalkit.evaluation._assess import Outcome, RepresentationScore, Sample, assess, read_sample
+from causalkit.evaluation._assess import Around, Outcome, RepresentationScore, Sample, assess_one, read_sample
 from causalkit.evaluation._association import (
     Correlation,
     associations,
@@ -118,16 +118,8 @@ def mcc(
     else:
         metric = partial(_crossed, score=partial(_by_regression, regressor=regressor))
     name = f"MCC ({variant}, {correlation}, {'in' if variant == 'strong' and sample == 'in' else 'out of'} sample)"
-    scores = assess(
-        {"mcc": name},
-        metric,
-        rows,
-        exogenous=exogenous,
-        n_bootstrap=n_bootstrap,
-        n_permutations=n_permutations,
-        rng=rng,
-    )
-    return scores["mcc"]
+    around = Around(exogenous, n_bootstrap, n_permutations, rng)
+    return assess_one("mcc", name, metric, rows, around)
 
 
 def _strong(sample: Sample, correlation: Correlation, where: Where) -> Outcome:
