@@ -26,6 +26,7 @@ from causalkit.evaluation._graph_metrics import (
     skeleton_scores,
 )
 from causalkit.evaluation._mcc import mcc
+from causalkit.evaluation._report import RepresentationReport, representation_report
 from causalkit.evaluation._retrieval import Retrieval, counterfactual_retrieval
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "GraphReport",
     "MarkConfusion",
     "Overlap",
+    "RepresentationReport",
     "RepresentationScore",
     "Retrieval",
     "Scores",
@@ -51,6 +53,7 @@ __all__ = [
     "modularity",
     "order_accuracy",
     "overlap",
+    "representation_report",
     "sap",
     "shd",
     "sid",

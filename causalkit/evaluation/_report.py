@@ -1,0 +1,392 @@
+"""Everything about one representation on one card: scores with free factors first, their ceilings and chance, and what looks like a leak.
+
+A high score can have bad reasons: instances of the training rows among those that are scored, rows in an order that gives factors away, codes that *are* a factor because labels
+were fed in. The card looks for these before it is believed.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalkit._random import Seed
+from causalkit._validation import ColumnTypes, Floats, check_count, read_columns
+from causalkit._version import __version__
+from causalkit.evaluation._assess import RepresentationScore
+from causalkit.evaluation._component_r2 import component_r2
+from causalkit.evaluation._disentanglement import dci, mig
+from causalkit.evaluation._mcc import mcc
+from causalkit.exceptions import DataError, ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from causalkit.datasets import SceneData
+
+__all__ = ["RepresentationReport", "representation_report"]
+
+Rows: TypeAlias = NDArray[np.intp]
+Encode: TypeAlias = Callable[[NDArray[np.uint8]], Any]
+FREE, ALL = "MCC, free factors", "MCC, all factors"
+HELD = "kernel regression, free factors"
+SAME = 1 - 1e-9
+
+
+@dataclass(frozen=True)
+class RepresentationReport:
+    """Scores of a representation on one data set, with what looks like a leak.
+
+    Parameters
+    ----------
+    scores : dict of str to RepresentationScore
+        Free factors first.
+    leaks : tuple of str
+        What may make scores too good; empty if nothing was found.
+    notes : tuple of str
+        What was left out, and why.
+    about : dict of str to str
+        Data, revision, rows, seed and versions.
+    associations : numpy.ndarray of float, shape (d, k)
+        Association of every factor with every code.
+    factors : tuple of str
+        Factors of its rows.
+    """
+
+    scores: dict[str, RepresentationScore]
+    leaks: tuple[str, ...]
+    notes: tuple[str, ...]
+    about: dict[str, str]
+    associations: Floats = field(repr=False)
+    factors: tuple[str, ...] = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.to_markdown()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the scores as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per score: value, interval, chance, p-value, ceiling, and the value between chance and ceiling.
+        """
+        import pandas as pd
+
+        columns = ("value", "ci_low", "ci_high", "chance", "p_value", "ceiling", "corrected")
+        rows = {name: [getattr(score, c) for c in columns] for name, score in self.scores.items()}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=list(columns))
+
+    def to_markdown(self) -> str:
+        """Return the card as text.
+
+        Returns
+        -------
+        str
+            Markdown.
+        """
+        lines = [f"# Representation of {self.about['data']}", ""]
+        lines += [f"- **Possible leak.** {leak}" for leak in self.leaks] or ["- No leak was found."]
+        lines += [f"- {note}" for note in self.notes]
+        lines += [
+            "",
+            "| score | value | interval | chance | ceiling | chance to ceiling |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [f"| {' | '.join(cells)} |" for cells in self._cells()]
+        lines += ["", "; ".join(f"{key}: {value}" for key, value in self.about.items())]
+        return "\n".join(lines)
+
+    def _cells(self) -> Iterator[list[str]]:
+        for name, s in self.scores.items():
+            interval = "–" if np.isnan(s.ci_low) else f"{s.ci_low:.3f} to {s.ci_high:.3f}"
+            chance = "–" if np.isnan(s.chance) else f"{s.chance:.3f} (p = {s.p_value:.2g})"
+            corrected = "–" if np.isnan(s.corrected) else f"{s.corrected:.2f}"
+            yield [name, f"{s.value:.3f}", interval, chance, f"{s.ceiling:.3f}", corrected]
+
+    def to_html(self) -> str:
+        """Return the card as one page, with a figure inside.
+
+        Returns
+        -------
+        str
+            HTML; it loads nothing from elsewhere.
+        """
+        safe = html.escape
+        head = ["score", "value", "interval", "chance", "ceiling", "chance to ceiling"]
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{safe(c)}</td>" for c in cells) + "</tr>" for cells in self._cells()
+        )
+        leaks = "".join(f"<li class=leak>Possible leak. {safe(leak)}</li>" for leak in self.leaks)
+        notes = "".join(f"<li>{safe(note)}</li>" for note in self.notes)
+        about = "".join(f"<dt>{safe(k)}</dt><dd>{safe(v)}</dd>" for k, v in self.about.items())
+        return (
+            f"<!DOCTYPE html><html lang=en><meta charset=utf-8><title>Representation of {safe(self.about['data'])}</title>{STYLE}"
+            f"<h1>Representation of {safe(self.about['data'])}</h1><ul>{leaks or '<li>No leak was found.</li>'}{notes}</ul>"
+            f"<table><tr>{''.join(f'<th>{h}</th>' for h in head)}</tr>{rows}</table>"
+            f"<img alt='scores, and association of factors with codes' src='data:image/png;base64,{self._figure()}'><dl>{about}</dl></html>"
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the card to a file.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            Ends in ``.html`` or ``.md``.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+        """
+        target = Path(path)
+        writers = {".html": self.to_html, ".md": self.to_markdown}
+        if target.suffix not in writers:
+            raise ParameterError(f"{target.name} must end in .html or .md")
+        target.write_text(writers[target.suffix](), encoding="utf-8")
+        return target
+
+    def plot(self) -> Any:
+        """Draw scores between chance and ceiling, and the association of every factor with every code.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Two panels.
+        """
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(11, 4.5), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for y, score in enumerate(self.scores.values()):
+            left.barh(y, score.value, color="#4878a8")
+            if not np.isnan(score.ci_low):
+                left.hlines(y, score.ci_low, score.ci_high, color="black", lw=1)
+            left.vlines(
+                score.ceiling, y - 0.4, y + 0.4, color="black", lw=2, label="ceiling" if y == 0 else None
+            )
+            left.vlines(
+                score.chance, y - 0.4, y + 0.4, color="black", ls=":", label="chance" if y == 0 else None
+            )
+        left.set_yticks(range(len(self.scores)), list(self.scores), fontsize=8)
+        left.invert_yaxis()
+        left.set_xlim(min(0, *(s.value for s in self.scores.values())), 1.02)
+        left.legend(loc="lower right", fontsize=8)
+        shown = right.imshow(self.associations, vmin=0, vmax=1, cmap="magma", aspect="auto")
+        right.set_yticks(range(len(self.factors)), list(self.factors), fontsize=8)
+        right.set_xlabel("code")
+        right.set_title("association", fontsize=10)
+        figure.colorbar(shown, ax=right)
+        return figure
+
+    def _figure(self) -> str:
+        out = BytesIO()
+        self.plot().savefig(out, format="png", dpi=90)
+        return base64.b64encode(out.getvalue()).decode()
+
+
+STYLE = (
+    "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse}"
+    "td,th{border-bottom:1px solid #ccc;padding:.2rem .8rem;text-align:left}.leak{color:#a00;font-weight:600}img{max-width:100%}"
+    "dt{font-weight:600}</style>"
+)
+
+
+def representation_report(
+    data: SceneData,
+    encode: Encode | Any,
+    *,
+    rows: Sequence[int] | Rows | None = None,
+    trained_on: Sequence[int] | Rows | None = None,
+    batch_size: int = 256,
+    n_bootstrap: int = 50,
+    n_permutations: int = 50,
+    rng: Seed = 0,
+) -> RepresentationReport:
+    """Score a representation on a data set, and look for leaks.
+
+    Parameters
+    ----------
+    data : SceneData
+        Factors, groups and pictures, of `make_scene` or `load_causalverse`.
+    encode : callable or array_like, shape (len(data), k)
+        Function from pictures, uint8 of shape (n, height, width, 3), to codes of shape (n, k); or the codes of all rows.
+    rows : sequence of int, optional
+        Rows that are scored; by default the test part of ``data.splits()``.
+    trained_on : sequence of int, optional
+        Rows that the representation was trained on, to see whether an instance is on both sides.
+    batch_size : int, default=256
+        Pictures encoded at a time.
+    n_bootstrap, n_permutations : int, default=50
+        Number of resamplings for intervals and chance (a tenth of it for the slow scores).
+    rng : int, numpy.random.Generator or None, default=0
+        Seed.
+
+    Returns
+    -------
+    RepresentationReport
+        Printable; ``save("card.html")`` writes it with a figure.
+
+    Raises
+    ------
+    DataError
+        If codes have the wrong length, are not finite, or there are no pictures to encode.
+
+    Notes
+    -----
+    *Leaks* that are looked for: instances in both `rows` and `trained_on`; codes that equal a factor to nine digits; the instance number, the row number or the view, which predict
+    free factors as well as the codes do; factors that are copies of each other (which is no fault of the codes, but counts a find twice).
+
+    Examples
+    --------
+    >>> from causalkit.datasets import make_scene
+    >>> from causalkit.evaluation import representation_report
+    >>> scene = make_scene("fall", n=200, size=16)
+    >>> card = representation_report(scene, lambda pictures: pictures[:, ::4, ::4].reshape(len(pictures), -1), n_bootstrap=0, n_permutations=0)
+    >>> card.leaks, list(card.scores)[0]
+    ((), 'MCC, free factors')
+    """
+    check_count("batch_size", batch_size)
+    chosen = np.asarray(data.splits()["test"] if rows is None else rows, dtype=np.intp)
+    part = data.take(chosen)
+    codes = _encode(data, part, chosen, encode, batch_size)
+    z, notes = _complete_factors(part)
+    free = [name for name in part.info.names("exogenous") if name in z.columns] or list(z.columns)
+    types: ColumnTypes = {n: t for n, t in dict(part.factor_types).items() if n in z.columns}  # type: ignore[arg-type]
+    around = {"groups": part.groups, "n_bootstrap": n_bootstrap, "n_permutations": n_permutations, "rng": rng}
+    scores = _scores(z, free, types, codes, around)
+    leaks = [
+        *_shared(data, chosen, trained_on),
+        *_given_away(z, codes),
+        *_probes(part, z[free], types, scores[HELD], around),
+    ]
+    about = {
+        "data": f"{part.info.title} ({part.info.name})",
+        "revision": part.revision or "generated",
+        "rows": f"{len(part)} in {len(np.unique(part.groups))} instances",
+        "codes": str(codes.shape[1]),
+        "seed": str(rng),
+        "versions": f"causalkit {__version__}, NumPy {np.__version__}, Python {platform.python_version()}",
+    }
+    matrix = scores[ALL].parts["matrix"]
+    return RepresentationReport(scores, tuple(leaks), (*notes, *_copies(z)), about, matrix, tuple(z.columns))
+
+
+def _encode(data: SceneData, part: SceneData, rows: Rows, encode: Encode | Any, batch_size: int) -> Floats:
+    """Return the codes of the rows that are scored."""
+    if not callable(encode):
+        codes = read_columns(encode, "h").values
+        if len(codes) != len(data):
+            raise DataError(
+                f"there are {len(codes)} rows of codes for {len(data)} rows of data; give those of all rows, in order"
+            )
+        return codes[rows]
+    if part.images is None:
+        raise DataError("these data have no pictures to encode; load them with what='images', or give codes")
+    found = []
+    for first in range(0, len(part), batch_size):
+        batch = np.arange(first, min(first + batch_size, len(part)))
+        codes = read_columns(encode(part.images.read(batch)), "h").values
+        if len(codes) != len(batch):
+            raise DataError(f"encode gave {len(codes)} rows of codes for {len(batch)} pictures")
+        found.append(codes)
+    return np.vstack(found)
+
+
+def _complete_factors(part: SceneData) -> tuple[pd.DataFrame, list[str]]:
+    """Return the factors that are there in every row, and a note about the others."""
+    holes = part.latents.columns[part.latents.isna().any()].tolist()
+    nuisance = [name for name in part.info.names("nuisance") if name in part.latents]
+    notes = [f"Left out, as values are missing: {', '.join(holes)}."] if holes else []
+    return part.latents.drop(columns=list(dict.fromkeys([*holes, *nuisance]))), notes
+
+
+def _scores(
+    z: pd.DataFrame, free: list[str], types: ColumnTypes, codes: Floats, around: Mapping[str, Any]
+) -> dict[str, RepresentationScore]:
+    some = {name: kind for name, kind in dict(types or {}).items() if name in free}  # type: ignore[arg-type]
+    alone, rarely = {"factor_types": some, **around}, {**around, "factor_types": some}
+    rarely |= {"n_bootstrap": around["n_bootstrap"] // 10, "n_permutations": around["n_permutations"] // 10}
+    three = dci(z[free], codes, **rarely)
+    scores = {
+        FREE: mcc(z[free], codes, **alone),
+        "MCC, free factors, Spearman": mcc(z[free], codes, correlation="spearman", **alone),
+        ALL: mcc(z, codes, exogenous=free, factor_types=types, **around),
+        "linear regression, free factors": mcc(z[free], codes, variant="regression", **rarely),
+        HELD: mcc(z[free], codes, variant="regression", regressor="kernel", **rarely),
+        "component R2, free factors": component_r2(z[free], codes, **rarely),
+        "DCI disentanglement": three.disentanglement,
+        "DCI completeness": three.completeness,
+        "DCI informativeness": three.informativeness,
+    }
+    return scores | ({"MIG": mig(z[free], codes, **alone)} if codes.shape[1] > 1 else {})
+
+
+# -- leaks -------------------------------------------------------------------------------------------------------------------------
+
+
+def _shared(data: SceneData, rows: Rows, trained_on: Sequence[int] | Rows | None) -> Iterator[str]:
+    if trained_on is not None:
+        both = np.intersect1d(data.groups[rows], data.groups[np.asarray(trained_on, dtype=np.intp)])
+        if both.size:
+            yield f"{both.size} instances are both among the rows that are scored and among those trained on (the first is {both[0]})."
+
+
+def _given_away(z: pd.DataFrame, codes: Floats) -> Iterator[str]:
+    """Find codes that are a factor."""
+    for name in z.columns:
+        if str(z[name].dtype) != "category":
+            same = np.flatnonzero(_correlations(z[name].to_numpy(dtype=float), codes) > SAME)
+            if same.size:
+                yield f"Code {same[0]} is the factor {name!r} to nine digits: was it given to the encoder?"
+
+
+def _correlations(column: Floats, others: Floats) -> Floats:
+    centred, rest = column - column.mean(), others - others.mean(axis=0)
+    size = np.linalg.norm(centred) * np.linalg.norm(rest, axis=0)
+    return np.asarray(np.abs(centred @ rest) / np.where(size > 0, size, np.inf))
+
+
+def _probes(
+    part: SceneData,
+    free: pd.DataFrame,
+    types: ColumnTypes,
+    held: RepresentationScore,
+    around: Mapping[str, Any],
+) -> Iterator[str]:
+    """See whether what is no picture at all predicts the free factors as well as the codes do."""
+    probes = {"instance number": part.groups, "row number": np.arange(len(part)), "view": part.views}
+    some = {name: kind for name, kind in dict(types or {}).items() if name in free.columns}  # type: ignore[arg-type]
+    quiet = {**around, "n_bootstrap": 0, "n_permutations": 0}
+    for what, values in probes.items():
+        if len(np.unique(values)) > 1:
+            found = mcc(
+                free,
+                values.astype(float),
+                variant="regression",
+                regressor="kernel",
+                factor_types=some,
+                **quiet,
+            )
+            if found.value >= held.value and found.value > 0.1:
+                yield f"The {what} alone predicts the free factors as well as the codes do ({found.value:.2f} against {held.value:.2f})."
+
+
+def _copies(z: pd.DataFrame) -> Iterator[str]:
+    """Find factors that are affine copies of others."""
+    numbers = [name for name in z.columns if str(z[name].dtype) != "category"]
+    for k, name in enumerate(numbers):
+        others = numbers[k + 1 :]
+        if others:
+            same = _correlations(z[name].to_numpy(dtype=float), z[others].to_numpy(dtype=float)) > SAME
+            if same.any():
+                yield f"{', '.join(np.array(others)[same])} repeat{'s' if same.sum() == 1 else ''} {name}: finding one is finding all."
