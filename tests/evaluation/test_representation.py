@@ -22,6 +22,7 @@ from causalkit.evaluation import (
     modularity,
     sap,
 )
+from causalkit.evaluation._assess import read_sample
 from causalkit.evaluation._disentanglement import purity
 from causalkit.exceptions import ConstantColumnWarning, DataError, ParameterError
 from causalkit.independence import Cyclic
@@ -180,6 +181,17 @@ class TestGroups:
         assert torn > 0.8, "the control"
         assert honest < 0.2
 
+    def test_exchanged_codes_keep_their_order_within_groups(self):
+        labels = np.repeat(np.arange(6), 4)
+        sample = read_sample(noise(24, 1), np.arange(24.0)[:, None], None, labels, 0)
+        moved = sample.exchanged(np.random.default_rng(1)).codes[:, 0].reshape(6, 4)
+        assert (np.diff(moved, axis=1) == 1).all(), "clips stay clips"
+        assert sorted(moved[:, 0]) == list(range(0, 24, 4))
+        assert moved[:, 0].tolist() != list(range(0, 24, 4))
+
+    def test_a_p_value_counts_the_score_itself(self):
+        assert mcc(Z, Z, n_bootstrap=0, n_permutations=9).p_value == pytest.approx(0.1)
+
     def test_groups_of_different_sizes(self):
         labels = np.repeat(["a", "b", "c", "d", "e"], [1, 2, 3, 50, 44])
         found = mcc(Z[:100], Z[:100], groups=labels, n_bootstrap=10, n_permutations=10)
@@ -256,6 +268,11 @@ class TestR2:
         assert found.parts["matching"] == {"z1": 1, "z2": 0}
         assert abs(found.parts["off_diagonal"]) < 0.03
         assert abs(found.chance) < 0.05
+
+    def test_the_assignment_is_not_learned_on_the_rows_that_are_scored(self):
+        """Of thirty codes that know nothing one always looks best on the rows where it is looked for."""
+        found = component_r2(noise(200, 1, 1), noise(200, 30, 2), **ALONE)
+        assert found.value < -0.02 < found.parts["matrix"].max()
 
     def test_curved_codes_angles_and_categories(self):
         angle, kind = RNG.uniform(0, 1, 1500), RNG.choice(["a", "b", "c"], 1500)
@@ -338,6 +355,13 @@ class TestRetrieval:
         assert wrong.hits[1] == 0
         assert blind.hits[5] == pytest.approx(blind.chance[5], abs=0.12)
         assert blind.chance[5] == pytest.approx(5 / 47)
+
+    def test_the_factual_row_is_not_counted(self):
+        """It lies nearest to the edited codes, and is what was asked to be left."""
+        codes = np.array([[0, 0], [0.1, 9], [3, 3]])
+        found = counterfactual_retrieval(codes, factual=[0], donor=[1], target=[2], changed=[[0]], ks=[1])
+        assert found.median_rank == 1
+        assert found.chance[1] == 0.5
 
     def test_bad_questions(self):
         good = {"factual": [0], "donor": [1], "target": [2], "changed": [[0]]}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from causalkit._validation import read_table
 from causalkit.exceptions import (
     ConstantColumnWarning,
     DataError,
@@ -35,6 +36,7 @@ from causalkit.independence import (
     register_test,
 )
 from causalkit.independence._gaussian_process import fit_gaussian_process
+from causalkit.independence._kernel_factory import KernelFactory
 
 RNG = np.random.default_rng(7)
 RNG_PHASES = np.random.default_rng(11)
@@ -184,6 +186,16 @@ class TestLearnedWidths:
         )
         assert here == pytest.approx(later, abs=0.01)
         assert here > 0.01
+
+    def test_phases_are_learned_on_the_circle(self):
+        table = read_table(np.column_stack([X, np.arange(N) / 12]), ["continuous", Cyclic(1)])
+        kernels = KernelFactory.of(table, "empirical", 0.1, 0.5)
+        np.testing.assert_allclose((kernels.place(1) ** 2).sum(axis=1), 1)
+        np.testing.assert_allclose(kernels.place(1)[12], kernels.place(1)[0], atol=1e-12)
+        learned = kernels.learned((0, 1), np.array([2.0, 0.5]))(kernels.values)
+        assert learned[0, 12] == pytest.approx(
+            np.exp(-0.5 * ((kernels.values[0, 0] - kernels.values[12, 0]) / 2) ** 2)
+        )
 
     def test_a_narrow_start_finds_fast_drift(self):
         time = np.linspace(-1.7, 1.7, 200)
