@@ -71,11 +71,12 @@ def _plan(
 
 def _node(graph: GraphCore, ax: Axes, name: str, at: Point) -> Any:
     role = graph.node_data.get(name, {}).get("role", "system")
-    style = "square,pad=0.4" if role == "context" else "round,pad=0.4,rounding_size=0.9"
+    pad = 0.4 if len(name) > 1 else 0.6
+    style = f"square,pad={pad}" if role == "context" else f"round,pad={pad},rounding_size=0.9"
     ax.plot(*at, alpha=0.0)
     return ax.text(
         *at,
-        (name if len(name) > 1 else f" {name} ").replace("$", r"\$"),
+        name.replace("$", r"\$"),
         ha="center",
         va="center",
         fontsize=10,
