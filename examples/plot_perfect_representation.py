@@ -123,6 +123,7 @@ for kind, codes in (("free factors", free), ("turned", free @ turn)):
         donor=pairs.donor.to_numpy(),
         target=pairs.target.to_numpy(),
         changed=[[{"h": 0, "r": 1, "k": 2}[factor]] for factor in pairs.factor],
-        ks=(5, 20),
+        same=data.latents.groupby(["h", "r", "k"]).ngroup(),
+        ks=(1, 10),
     )
     print(f"{kind:13}", found)

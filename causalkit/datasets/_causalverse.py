@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit._validation import check_choice
-from causalkit.datasets._images import Images, Rows, check_size
+from causalkit.datasets._images import Images, Rows, check_size, resized
 from causalkit.datasets._manifest import Factor, SceneInfo, describe
 from causalkit.datasets._scene_data import SceneData
 from causalkit.datasets._shards import DownloadPlan, Folder, Hub, Store, check_plan
@@ -218,11 +218,28 @@ def _scene(info: SceneInfo, labels: pd.DataFrame, revision: str | None) -> Scene
         _require(labels, name)
     latents = _typed_table(info, labels)
     n = len(labels)
-    views = labels["view"].to_numpy(dtype=np.intp) if "view" in labels else np.zeros(n, dtype=np.intp)
-    groups = labels["id"].to_numpy(dtype=np.intp) if "id" in labels else np.arange(n)
+    views = _integers(labels, "view") if "view" in labels else np.zeros(n, dtype=np.intp)
+    groups = _integers(labels, "id") if "id" in labels else np.arange(n)
     if info.views is not None:
         _check_views(latents, groups, labels)
     return SceneData(info, latents, views, groups, revision=revision)
+
+
+def _shown(value: Any) -> str:
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def _integers(labels: pd.DataFrame, name: str) -> Rows:
+    values = labels[name].map(
+        lambda v: isinstance(v, int | float) and not isinstance(v, bool) and v == int(v) and abs(v) < 2**53
+    )
+    wrong = np.flatnonzero(~values.to_numpy(dtype=bool))
+    if wrong.size:
+        at = labels.iloc[int(wrong[0])]
+        raise DataError(
+            f"{at['file']}, row {at['row']}: {name} is {_shown(at[name])}; an integer is expected"
+        )
+    return labels[name].to_numpy(dtype=np.intp)
 
 
 def _require(labels: pd.DataFrame, name: str) -> None:
@@ -242,7 +259,14 @@ def _typed_table(info: SceneInfo, labels: pd.DataFrame) -> pd.DataFrame:
     known = [factor.name for factor in info.factors]
     others = [c for c in labels.columns if c not in (*known, *NOT_FACTORS, "shard", "row", "file")]
     columns = {f.name: _typed(labels, f, info.sentinels.get(f.name)) for f in info.factors}
-    return pd.DataFrame({**columns, **{name: labels[name] for name in others}})
+    return pd.DataFrame({**columns, **{name: _extra(labels[name]) for name in others}})
+
+
+def _extra(column: pd.Series) -> pd.Series:
+    """Return a column that the manifest does not know: numbers as they are, all else as categories of its JSON text."""
+    if column.dtype.kind in "iuf":
+        return column
+    return column.map(lambda value: value if isinstance(value, str) else json.dumps(value)).astype("category")
 
 
 def _typed(labels: pd.DataFrame, factor: Factor, sentinel: float | None) -> Any:
@@ -250,24 +274,32 @@ def _typed(labels: pd.DataFrame, factor: Factor, sentinel: float | None) -> Any:
     if sentinel is not None:
         column = column.mask(column == sentinel)
     if factor.type == "category":
+        nested = np.flatnonzero(column.map(lambda value: isinstance(value, list | dict)).to_numpy())
+        if nested.size:
+            at = labels.iloc[int(nested[0])]
+            raise DataError(
+                f"{at['file']}, row {at['row']}: {factor.name} is {_shown(at[factor.name])}; one value is expected"
+            )
         return column.astype("category")
     numbers = column.map(_as_number)
     wrong = np.flatnonzero(numbers.isna().to_numpy() & column.notna().to_numpy())
     if wrong.size:
         at = labels.iloc[int(wrong[0])]
         raise DataError(
-            f"{at['file']}, row {at['row']}: {factor.name} is {at[factor.name]!r}; a number is expected"
+            f"{at['file']}, row {at['row']}: {factor.name} is {_shown(at[factor.name])}; a number is expected"
         )
     return numbers.astype(float)
 
 
 def _as_number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float("nan")
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+    return float(value) if number else float("nan")
 
 
 def _check_views(latents: pd.DataFrame, groups: Rows, labels: pd.DataFrame) -> None:
     """Refuse instances whose views have different factors, or that have one view twice."""
-    different = latents.groupby(groups).nunique(dropna=False).gt(1).any(axis=1)
+    known = [name for name in latents if latents[name].dtype.kind in "iuf"]
+    different = latents[known].groupby(groups).nunique(dropna=False).gt(1).any(axis=1)
     if different.any():
         instance = different.index[int(different.to_numpy().argmax())]
         rows = labels[groups == instance]
@@ -299,11 +331,19 @@ class ParquetImages:
         """Number of rows."""
         return len(self.row)
 
-    def read(self, rows: Rows) -> Images:
+    @property
+    def identity(self) -> str:
+        """Files with sizes and times, and which rows."""
+        stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in self.files]
+        return f"{stats} {self.shard.tobytes().hex()} {self.row.tobytes().hex()}"
+
+    def read(self, rows: Rows, size: int | None = None) -> Images:
         """Decode some rows."""
         blobs = {int(k): blob for k, blob in self._blobs(rows)}
         with ThreadPoolExecutor(THREADS) as pool:
-            pictures = list(pool.map(lambda k: self._decode(blobs[int(k)], int(k)), rows))
+            pictures = list(
+                pool.map(lambda k: resized(self._decode(blobs[int(k)], int(k))[None], size)[0], rows)
+            )
         check_size(pictures)
         return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 3), dtype=np.uint8)
 
@@ -323,7 +363,10 @@ class ParquetImages:
     def _group(self, shard: int, number: int) -> list[Any]:
         key = (shard, number)
         if key not in self._kept:
-            column = import_parquet().ParquetFile(self.files[shard]).read_row_group(number, columns=["image"])
+            parquet = import_parquet().ParquetFile(self.files[shard])
+            if "image" not in parquet.schema_arrow.names:
+                raise DataError(f"{self.files[shard].name} has no column 'image'")
+            column = parquet.read_row_group(number, columns=["image"])
             self._kept[key] = column.column("image").to_pylist()
             while len(self._kept) > KEPT_ROW_GROUPS:
                 self._kept.popitem(last=False)

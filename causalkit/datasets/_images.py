@@ -26,8 +26,13 @@ class ImageSource(Protocol):
         """Number of rows."""
         ...
 
-    def read(self, rows: Rows) -> Images:
-        """Return pictures of the same size, shape (len(rows), height, width, 3)."""
+    @property
+    def identity(self) -> str:
+        """What the pictures are, as text: different pictures have different texts."""
+        ...
+
+    def read(self, rows: Rows, size: int | None = None) -> Images:
+        """Return pictures of one size, shape (len(rows), height, width, 3); `size` brings each to a square."""
         ...
 
 
@@ -45,10 +50,15 @@ class Rendered:
         """Number of rows."""
         return len(self.view)
 
-    def read(self, rows: Rows) -> Images:
+    @property
+    def identity(self) -> str:
+        """Scene and size; the factors stand in the table."""
+        return f"drawn {self.scene} {self.size}"
+
+    def read(self, rows: Rows, size: int | None = None) -> Images:
         """Draw some rows."""
         chosen = {name: column[rows] for name, column in self.values.items()}
-        return render(self.scene, chosen, self.view[rows], self.size)
+        return resized(render(self.scene, chosen, self.view[rows], self.size), size)
 
 
 @dataclass(frozen=True)
@@ -63,9 +73,16 @@ class Cached:
         """Number of rows."""
         return len(self.rows)
 
-    def read(self, rows: Rows) -> Images:
+    @property
+    def identity(self) -> str:
+        """The name of the file, which stands for its pictures."""
+        return f"{self.path.name} {self.rows.tobytes().hex()}"
+
+    def read(self, rows: Rows, size: int | None = None) -> Images:
         """Read some rows."""
-        return np.asarray(np.load(self.path, mmap_mode="r", allow_pickle=False)[self.rows[rows]])
+        return resized(
+            np.asarray(np.load(self.path, mmap_mode="r", allow_pickle=False)[self.rows[rows]]), size
+        )
 
 
 @dataclass(frozen=True)
@@ -80,9 +97,14 @@ class Selected:
         """Number of rows."""
         return len(self.rows)
 
-    def read(self, rows: Rows) -> Images:
+    @property
+    def identity(self) -> str:
+        """The other source, and which rows."""
+        return f"{self.source.identity} {self.rows.tobytes().hex()}"
+
+    def read(self, rows: Rows, size: int | None = None) -> Images:
         """Read some rows."""
-        return self.source.read(self.rows[rows])
+        return self.source.read(self.rows[rows], size)
 
 
 def write_cache(source: ImageSource, size: int, path: Path, batch: int = 256) -> Cached:
@@ -93,16 +115,16 @@ def write_cache(source: ImageSource, size: int, path: Path, batch: int = 256) ->
     out = open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=(source.n_images, size, size, 3))
     for first in range(0, source.n_images, batch):
         rows = np.arange(first, min(first + batch, source.n_images))
-        out[rows] = resized(source.read(rows), size)
+        out[rows] = source.read(rows, size)
     out.flush()
     unfinished.replace(path)
     return Cached(path, np.arange(source.n_images))
 
 
-def resized(images: Images, size: int) -> Images:
-    """Bring pictures to a square size: by means over blocks where that is exact, else by Pillow."""
+def resized(images: Images, size: int | None) -> Images:
+    """Bring pictures to a square size, if one is given: by means over blocks where that is exact, else by Pillow."""
     height, width = images.shape[1:3]
-    if (height, width) == (size, size):
+    if size is None or (height, width) == (size, size):
         return images
     if height % size == 0 and width % size == 0:
         blocks = images.reshape(len(images), size, height // size, size, width // size, 3)

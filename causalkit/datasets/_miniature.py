@@ -110,7 +110,7 @@ def build_scene(
     import pandas as pd
 
     values = LAWS[info.name].derive(free, noise, fixed)
-    if "theta2" in values:
+    if "theta2" in values and "theta2" not in (fixed or {}):
         values["theta2"] = np.minimum(values["theta2"], 89.9)
     for name, column in values.items():
         if not np.isfinite(column).all():

@@ -94,17 +94,15 @@ class SceneData:
 
         Parameters
         ----------
-        rows : sequence of int
-            Positions.
+        rows : sequence of int, or of bool of length n
+            Positions, or which rows.
 
         Returns
         -------
         SceneData
             The same scene.
         """
-        chosen = np.asarray(rows, dtype=np.intp)
-        if chosen.size and not (chosen.min() >= 0 and chosen.max() < len(self)):
-            raise ParameterError(f"rows reach from {chosen.min()} to {chosen.max()}; there are {len(self)}")
+        chosen = self.positions(rows)
         noise = None if self.noise is None else {name: values[chosen] for name, values in self.noise.items()}
         return replace(
             self,
@@ -115,13 +113,37 @@ class SceneData:
             noise=noise,
         )
 
+    def positions(self, rows: Sequence[int] | Rows | NDArray[np.bool_]) -> Rows:
+        """Return rows as positions, checked.
+
+        Parameters
+        ----------
+        rows : sequence of int, or of bool of length n
+            Positions from 0 to n - 1, or which rows.
+
+        Returns
+        -------
+        numpy.ndarray of int
+            Positions.
+        """
+        found = np.asarray(rows)
+        if found.dtype == bool and found.shape == (len(self),):
+            return np.flatnonzero(found)
+        if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
+            raise ParameterError(
+                f"rows are {found.dtype} of shape {found.shape}; give positions, or {len(self)} truth values"
+            )
+        if found.size and not (found.min() >= 0 and found.max() < len(self)):
+            raise ParameterError(f"rows reach from {found.min()} to {found.max()}; there are {len(self)}")
+        return found.astype(np.intp)
+
     def splits(
         self, *, by: Literal["id"] = "id", shares: Mapping[str, float] | None = None, seed: int = 0
     ) -> dict[str, Rows]:
         """Split rows into parts that share no instance.
 
-        Instances are put in the order of a hash of their number and the seed, so that the parts do not depend on the order of rows or on which shards are there
-        in which order.
+        Instances are put in the order of a hash of their number and the seed, so that the parts do not depend on the order of rows and shards.
+        They do depend on which instances are there.
 
         Parameters
         ----------
@@ -146,7 +168,7 @@ class SceneData:
         """
         check_choice("by", by, ("id",))
         shares = {"train": 0.7, "validation": 0.15, "test": 0.15} if shares is None else dict(shares)
-        if not shares or min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-9:
+        if not shares or not min(shares.values()) > 0 or not abs(sum(shares.values()) - 1) < 1e-9:
             raise ParameterError(f"shares are {shares}; give positive shares that sum to 1")
         instances = np.unique(self.groups)
         order = sorted(instances.tolist(), key=lambda i: hashlib.sha256(f"{seed}:{i}".encode()).digest())
@@ -203,8 +225,12 @@ class SceneData:
                 f"{factor!r} is a function of other factors; choosing rows by it selects on an effect and is no intervention. "
                 f"Free factors: {', '.join(self.info.names('exogenous')) or 'not known'}"
             )
+        if isinstance(allowed, str) or not isinstance(allowed, Iterable):
+            raise ParameterError(
+                f"what is allowed for {factor!r} is {allowed!r}; give a pair of numbers or a list of values"
+            )
         values = self.latents[factor].to_numpy()
-        if isinstance(allowed, tuple) and len(allowed) == 2:
+        if isinstance(allowed, tuple) and len(allowed) == 2 and values.dtype.kind in "iuf":
             return np.asarray((values >= allowed[0]) & (values <= allowed[1]))
         return np.isin(values, list(allowed))
 
@@ -217,7 +243,7 @@ class SceneData:
         ----------
         kind : {"views", "counterfactual"}
             ``"views"``: every two views of one instance. ``"counterfactual"``: rows of the same view whose free factors differ in exactly one, with a donor, another row with the
-            same new value of it; they exist where free factors lie on a grid.
+            same new value of it (pairs without one are left out); they exist where free factors lie on a grid.
         rng : int, numpy.random.Generator or None, default=0
             Seed of the donors.
 
@@ -266,8 +292,8 @@ class SceneData:
         for target, value, view in zip(both.row_new, both[f"{factor}_new"], both["view"], strict=True):
             candidates = same[value, view]
             rest = candidates[candidates != target]
-            donors.append(int(rng.choice(rest if rest.size else candidates)))
-        return pd.DataFrame(
+            donors.append(int(rng.choice(rest)) if rest.size else -1)
+        found = pd.DataFrame(
             {
                 "factual": both.row.to_numpy(),
                 "target": both.row_new.to_numpy(),
@@ -275,6 +301,7 @@ class SceneData:
                 "factor": factor,
             }
         )
+        return found[found.donor >= 0]
 
     def counterfactual(self, changes: Mapping[str, float | NDArray[np.float64]]) -> SceneData:
         """Return what would have been, had some factors been set: same noise, same views, everything that follows recomputed.
@@ -308,12 +335,23 @@ class SceneData:
             )
         from causalkit.datasets._miniature import build_scene
 
-        fixed = {name: np.broadcast_to(np.asarray(v, dtype=float), len(self)) for name, v in changes.items()}
-        for name in fixed:
-            self.info.factor(name)
+        fixed = {name: self._new_values(name, values) for name, values in changes.items()}
         free = {name: self.latents[name].to_numpy() for name in LAWS[self.info.name].ranges}
-        size = getattr(self.images, "size", 64)
+        size = (
+            64
+            if self.images is None or not len(self)
+            else self.images.read(np.zeros(1, dtype=np.intp)).shape[1]
+        )
         return build_scene(self.info, free, self.noise, self.views, self.groups, size, fixed)
+
+    def _new_values(self, name: str, values: float | NDArray[np.float64]) -> NDArray[np.float64]:
+        self.info.factor(name)
+        try:
+            return np.broadcast_to(np.asarray(values, dtype=float), len(self))
+        except ValueError:
+            raise ParameterError(
+                f"new values of {name!r} are a number or one for each of the {len(self)} rows; got shape {np.shape(values)}"
+            ) from None
 
     # -- other forms -----------------------------------------------------------------------------------------------------------
 
@@ -377,7 +415,8 @@ class SceneData:
         size : int
             Height and width in pixels.
         directory : str or pathlib.Path
-            Where the file goes; it is named by scene, revision, rows and size, and written again only if any of them changes.
+            Where the file goes; it is named by scene, revision, rows, where the pictures come from, and size, and written again only if
+            any of them changes.
 
         Returns
         -------
@@ -395,7 +434,8 @@ class SceneData:
         check_count("size", size)
         if self.images is None:
             raise DataError("this scene was loaded without pictures; load it with what='images'")
-        digest = hashlib.sha256(self.as_dataframe().to_json(double_precision=15).encode()).hexdigest()[:16]
+        content = self.images.identity + self.as_dataframe().to_json(double_precision=15)
+        digest = hashlib.sha256(content.encode()).hexdigest()[:16]
         path = Path(directory) / f"{self.info.name}-{self.revision or 'generated'}-{digest}-{size}.npy"
         if path.exists():
             from causalkit.datasets._images import Cached

@@ -10,7 +10,7 @@ themselves as codes (ceiling).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -19,7 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit._random import Seed, entropy, stream
-from causalkit._validation import ColumnTypes, Floats, Table, check_count, read_columns, read_table
+from causalkit._validation import (
+    ColumnTypes,
+    Floats,
+    Table,
+    check_count,
+    check_same_index,
+    read_columns,
+    read_table,
+)
 from causalkit.exceptions import ConstantColumnWarning, DataError, ParameterError
 from causalkit.gpu._threads import single_thread_below
 
@@ -37,6 +45,7 @@ class Sample:
     codes: Floats
     groups: Rows
     half: NDArray[np.bool_]
+    left_out: tuple[str, ...] = ()
 
     @property
     def n_groups(self) -> int:
@@ -45,7 +54,8 @@ class Sample:
 
     def take(self, rows: Rows | NDArray[np.bool_]) -> Sample:
         """Return some rows."""
-        return Sample(self.factors.take(rows), self.codes[rows], self.groups[rows], self.half[rows])
+        factors, codes = self.factors.take(rows), self.codes[rows]
+        return replace(self, factors=factors, codes=codes, groups=self.groups[rows], half=self.half[rows])
 
     def halves(self) -> tuple[Sample, Sample]:
         """Return the two halves; no group is in both."""
@@ -59,15 +69,24 @@ class Sample:
         return self.take(np.concatenate(drawn))
 
     def exchanged(self, rng: np.random.Generator) -> Sample:
-        """Give every group the codes of another, in their order, repeated or cut to its length."""
+        """Give every group the codes of another of about its size, in their order, repeated or cut to its length.
+
+        Small groups have no long runs of codes to give to a large one; a group that has no like keeps its codes, which makes chance higher.
+        """
         members, codes = _rows_of_groups(self.groups), np.empty_like(self.codes)
-        for rows, other in zip(members, rng.permutation(len(members)), strict=True):
-            codes[rows] = self.codes[np.resize(members[other], len(rows))]
+        alike = np.floor(np.log2([len(rows) for rows in members])).astype(int)
+        for kind in np.unique(alike):
+            places = np.flatnonzero(alike == kind)
+            for place, other in zip(places, rng.permutation(places), strict=True):
+                codes[members[place]] = self.codes[np.resize(members[other], len(members[place]))]
         return replace(self, codes=codes)
 
-    def coded_by(self, names: Iterable[str]) -> Sample:
-        """Return the sample with true factors as codes."""
-        return replace(self, codes=self.factors.values[:, [self.factors.index(name) for name in names]])
+    def coded_by(self, names: Sequence[str]) -> Iterator[Sample]:
+        """Yield the sample with true factors as codes: their values, and if any is an angle or has categories, columns that stand for them."""
+        places = [self.factors.index(name) for name in names]
+        yield replace(self, codes=self.factors.values[:, places])
+        if any(self.factors.types[k] in ("cyclic", "categorical") for k in places):
+            yield replace(self, codes=np.hstack([design(self.factors, k) for k in places]))
 
 
 @dataclass(frozen=True)
@@ -92,7 +111,8 @@ class RepresentationScore:
     value : float
         The score.
     ci_low, ci_high : float
-        Bootstrap interval over groups, 95 % (percentiles); NaN without resampling.
+        Bootstrap interval over groups, 95 %: percentiles, moved so that their mean is the score, since resampled groups repeat rows and that
+        biases some scores; NaN without resampling.
     chance : float
         Mean score of codes exchanged between groups; NaN without permutations.
     p_value : float
@@ -134,6 +154,16 @@ class RepresentationScore:
         return f"{text}, ceiling {self.ceiling:.3f}; {self.n} rows in {self.n_groups} groups"
 
 
+def design(factors: Table, k: int) -> Floats:
+    """Return the columns that stand for a factor in a regression, shape (n, c)."""
+    column = factors.values[:, k]
+    if factors.types[k] == "cyclic":
+        return np.column_stack([np.cos(2 * np.pi * column), np.sin(2 * np.pi * column)])
+    if factors.types[k] == "categorical":
+        return np.asarray(column[:, None] == np.unique(column), dtype=float)
+    return column[:, None]
+
+
 # -- reading -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -141,20 +171,27 @@ def read_sample(z_true: Any, z_hat: Any, factor_types: ColumnTypes, groups: Any,
     """Read factors, codes and groups of the same rows; factors that do not vary are left out, with a warning."""
     named = nw.dependencies.is_into_dataframe(z_true)
     factors = read_table(z_true, factor_types) if named else read_columns(z_true, "z", factor_types)
-    codes = read_columns(z_hat, "h")
-    if factors.n_rows != codes.n_rows:
-        raise DataError(
-            f"z_true has {factors.n_rows} rows and z_hat has {codes.n_rows}; give one code per row"
-        )
-    if "categorical" in codes.types:
-        raise DataError(
-            f"z_hat has the text column {codes.names[codes.types.index('categorical')]!r}; codes are numbers"
-        )
+    check_same_index(z_true, z_hat)
+    codes = read_codes(z_hat)
+    if factors.n_rows != len(codes):
+        raise DataError(f"z_true has {factors.n_rows} rows and z_hat has {len(codes)}; give one code per row")
     labels = _read_groups(groups, factors.n_rows)
     if labels.max(initial=0) < 3:
         raise DataError(f"{labels.max(initial=-1) + 1} groups; at least 4 are needed, two for each half")
     half = stream(entropy(rng), FOLDS).permutation(labels.max() + 1) % 2 == 1
-    return Sample(_varying(factors), codes.values, labels, half[labels])
+    varying = _varying(factors)
+    left_out = tuple(name for name in factors.names if name not in varying.names)
+    return Sample(varying, codes, labels, half[labels], left_out)
+
+
+def read_codes(z_hat: Any) -> Floats:
+    """Read codes, which are numbers or truth values."""
+    table = read_columns(z_hat, "h")
+    for name, kind in zip(table.names, table.types, strict=True):
+        levels = table.levels.get(name, ())
+        if kind == "categorical" and not all(str(level) in ("False", "True") for level in levels):
+            raise DataError(f"z_hat has the text column {name!r}; codes are numbers")
+    return table.values
 
 
 def _read_groups(groups: Any, n: int) -> Rows:
@@ -163,6 +200,11 @@ def _read_groups(groups: Any, n: int) -> Rows:
     labels = np.asarray(groups)
     if labels.shape != (n,):
         raise DataError(f"groups has shape {labels.shape} for {n} rows; give one label per row")
+    absent = [k for k, label in enumerate(labels.tolist()) if label is None or label != label]  # noqa: PLR0124
+    if absent:
+        raise DataError(f"groups has no label in row {absent[0]}; every row belongs to a group")
+    if labels.dtype == object:
+        labels = labels.astype(str)
     return np.unique(labels, return_inverse=True)[1].astype(np.intp)
 
 
@@ -214,14 +256,15 @@ def assess(
             metric(sample.resampled(stream(base, BOOTSTRAP, k))).values for k in range(around.n_bootstrap)
         ]
         null = [metric(sample.exchanged(stream(base, NULL, k))).values for k in range(around.n_permutations)]
-        ceiling = metric(sample.coded_by(_free(sample.factors, around.exogenous))).values
+        perfect = sample.coded_by(_free(sample, around.exogenous))
+        ceilings = [metric(known).values for known in perfect]
     return {
         key: RepresentationScore(
             label,
             found.values[key],
-            *_interval([values[key] for values in again]),
+            *_interval(found.values[key], [values[key] for values in again]),
             *_chance(found.values[key], [values[key] for values in null]),
-            ceiling[key],
+            max(values[key] for values in ceilings),
             sample.factors.n_rows,
             sample.n_groups,
             found.parts,
@@ -230,21 +273,23 @@ def assess(
     }
 
 
-def _free(factors: Table, exogenous: Iterable[str] | None) -> list[str]:
+def _free(sample: Sample, exogenous: Iterable[str] | None) -> list[str]:
+    """Return the free factors that vary."""
     if exogenous is None:
-        return list(factors.names)
+        return list(sample.factors.names)
     if isinstance(exogenous, str):
         raise ParameterError(f"exogenous is the text {exogenous!r}; give a list of names")
-    names = [name for name in exogenous if factors.index(name) >= 0]
-    if not names:
+    named = list(exogenous)
+    names = [name for name in named if name not in sample.left_out and sample.factors.index(name) >= 0]
+    if not named:
         raise ParameterError("exogenous is empty; name at least one free factor, or leave it out")
-    return names
+    return names or list(sample.factors.names)
 
 
-def _interval(values: list[float]) -> tuple[float, float]:
+def _interval(value: float, values: list[float]) -> tuple[float, float]:
     if not values:
         return float("nan"), float("nan")
-    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = np.percentile(values, [2.5, 97.5]) - np.mean(values) + value
     return float(low), float(high)
 
 

@@ -17,19 +17,9 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
 from causalkit._validation import Floats, Table
-from causalkit.evaluation._assess import Sample
+from causalkit.evaluation._assess import Sample, design
 
 Correlation: TypeAlias = Literal["pearson", "spearman"]
-
-
-def design(factors: Table, k: int) -> Floats:
-    """Return the columns that stand for a factor in a regression, shape (n, c)."""
-    column = factors.values[:, k]
-    if factors.types[k] == "cyclic":
-        return np.column_stack([np.cos(2 * np.pi * column), np.sin(2 * np.pi * column)])
-    if factors.types[k] == "categorical":
-        return np.asarray(column[:, None] == np.unique(column), dtype=float)
-    return column[:, None]
 
 
 def targets_of(fit: Sample, test: Sample, k: int) -> tuple[Floats, Floats]:
@@ -75,4 +65,6 @@ def matching(scores: Floats) -> list[tuple[int, int]]:
 
 def matched_mean(scores: Floats, pairs: list[tuple[int, int]]) -> float:
     """Return the sum over matched pairs, divided by the number of factors: those without a code count 0."""
+    if not len(scores):
+        return 0.0
     return float(sum(scores[i, j] for i, j in pairs)) / len(scores)

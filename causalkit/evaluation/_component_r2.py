@@ -238,6 +238,8 @@ def _check_blocks(
         if not len(names) or not len(code_blocks[block]):
             raise ParameterError(f"block {block!r} is empty; give it at least one factor and one code")
         for name in names:
+            if name in sample.left_out:
+                raise ParameterError(f"factor {name!r} of block {block!r} never varies; leave it out")
             sample.factors.index(name)
         wrong = [j for j in code_blocks[block] if not 0 <= j < sample.codes.shape[1]]
         if wrong:

@@ -23,6 +23,7 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LassoCV, LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from causalkit._random import Seed
@@ -34,9 +35,10 @@ from causalkit.evaluation._assess import (
     Sample,
     assess,
     assess_one,
+    design,
     read_sample,
 )
-from causalkit.evaluation._association import associations, design
+from causalkit.evaluation._association import associations
 from causalkit.exceptions import DataError
 
 __all__ = ["DCI", "dci", "explicitness", "mig", "modularity", "sap"]
@@ -139,9 +141,7 @@ def _dci(sample: Sample, importance: Importance, max_rows: int) -> Outcome:
         fit = fit.take(np.linspace(0, len(fit.codes) - 1, max_rows).astype(np.intp))
     scaler = StandardScaler().fit(fit.codes)
     x, new = scaler.transform(fit.codes), scaler.transform(test.codes)
-    found = [
-        _importance(fit.factors, test.factors, k, x, new, importance) for k in range(sample.factors.n_columns)
-    ]
+    found = [_importance(fit, test.factors, k, x, new, importance) for k in range(sample.factors.n_columns)]
     matrix, informed = np.array([row for row, _ in found]), float(np.mean([score for _, score in found]))
     values = {
         "disentanglement": purity(matrix.T),
@@ -167,9 +167,10 @@ def purity(matrix: Floats) -> float:
 
 
 def _importance(
-    known: Table, other: Table, k: int, x: Floats, new: Floats, importance: Importance
+    fit: Sample, other: Table, k: int, x: Floats, new: Floats, importance: Importance
 ) -> tuple[Floats, float]:
     """Return the importance of every code for one factor, and how well the factor is predicted on new rows."""
+    known = fit.factors
     if known.types[k] == "categorical":
         y, truth = known.values[:, k], other.values[:, k]
         if len(np.unique(y)) < 2:
@@ -178,7 +179,9 @@ def _importance(
         usual = float((truth == np.bincount(y.astype(int)).argmax()).mean())
         return _weights(model), (model.score(new, truth) - usual) / (1 - usual) if usual < 1 else 0.0
     y, truth = design(known, k), design(other, k)
-    models = [_regressor(importance).fit(x, column) for column in y.T]
+    scale = np.sqrt(y.var(axis=0).sum()) or 1.0
+    y, truth = y / scale, truth / scale
+    models = [_regressor(importance, fit).fit(x, column) for column in y.T]
     guess = np.column_stack([model.predict(new) for model in models])
     spread = ((truth - truth.mean(axis=0)) ** 2).sum()
     informed = float(1 - ((truth - guess) ** 2).sum() / spread) if spread > 0 else 0.0
@@ -193,9 +196,10 @@ def _classifier(importance: Importance) -> Any:
     return GradientBoostingClassifier(n_estimators=50, max_depth=3, random_state=0)
 
 
-def _regressor(importance: Importance) -> Any:
+def _regressor(importance: Importance, fit: Sample) -> Any:
     if importance == "lasso":
-        return LassoCV(alphas=20, cv=3)
+        folds = GroupKFold(min(3, fit.n_groups)).split(fit.codes, groups=fit.groups)
+        return LassoCV(alphas=20, cv=list(folds))
     if importance == "forest":
         return RandomForestRegressor(20, max_depth=6, max_features=1.0, random_state=0)
     return GradientBoostingRegressor(n_estimators=50, max_depth=3, random_state=0)

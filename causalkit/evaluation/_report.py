@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit._random import Seed
-from causalkit._validation import ColumnTypes, Floats, check_count, read_columns
+from causalkit._validation import ColumnTypes, Floats, check_count
 from causalkit._version import __version__
-from causalkit.evaluation._assess import RepresentationScore
+from causalkit.evaluation._assess import RepresentationScore, read_codes
 from causalkit.evaluation._component_r2 import component_r2
 from causalkit.evaluation._disentanglement import dci, mig
 from causalkit.evaluation._mcc import mcc
@@ -256,7 +256,7 @@ def representation_report(
     ((), 'MCC, free factors')
     """
     check_count("batch_size", batch_size)
-    chosen = np.asarray(data.splits()["test"] if rows is None else rows, dtype=np.intp)
+    chosen = data.splits()["test"] if rows is None else data.positions(rows)
     part = data.take(chosen)
     codes = _encode(data, part, chosen, encode, batch_size)
     z, notes = _complete_factors(part)
@@ -284,7 +284,7 @@ def representation_report(
 def _encode(data: SceneData, part: SceneData, rows: Rows, encode: Encode | Any, batch_size: int) -> Floats:
     """Return the codes of the rows that are scored."""
     if not callable(encode):
-        codes = read_columns(encode, "h").values
+        codes = read_codes(encode)
         if len(codes) != len(data):
             raise DataError(
                 f"there are {len(codes)} rows of codes for {len(data)} rows of data; give those of all rows, in order"
@@ -295,7 +295,7 @@ def _encode(data: SceneData, part: SceneData, rows: Rows, encode: Encode | Any, 
     found = []
     for first in range(0, len(part), batch_size):
         batch = np.arange(first, min(first + batch_size, len(part)))
-        codes = read_columns(encode(part.images.read(batch)), "h").values
+        codes = read_codes(encode(part.images.read(batch)))
         if len(codes) != len(batch):
             raise DataError(f"encode gave {len(codes)} rows of codes for {len(batch)} pictures")
         found.append(codes)
@@ -307,7 +307,9 @@ def _complete_factors(part: SceneData) -> tuple[pd.DataFrame, list[str]]:
     holes = part.latents.columns[part.latents.isna().any()].tolist()
     nuisance = [name for name in part.info.names("nuisance") if name in part.latents]
     notes = [f"Left out, as values are missing: {', '.join(holes)}."] if holes else []
-    return part.latents.drop(columns=list(dict.fromkeys([*holes, *nuisance]))), notes
+    still = [str(name) for name, column in part.latents.items() if (column == column.iloc[0]).all()]
+    notes += [f"Left out, as they never vary: {', '.join(still)}."] if still else []
+    return part.latents.drop(columns=list(dict.fromkeys([*holes, *nuisance, *still]))), notes
 
 
 def _scores(
@@ -336,7 +338,7 @@ def _scores(
 
 def _shared(data: SceneData, rows: Rows, trained_on: Sequence[int] | Rows | None) -> Iterator[str]:
     if trained_on is not None:
-        both = np.intersect1d(data.groups[rows], data.groups[np.asarray(trained_on, dtype=np.intp)])
+        both = np.intersect1d(data.groups[rows], data.groups[data.positions(trained_on)])
         if both.size:
             yield f"{both.size} instances are both among the rows that are scored and among those trained on (the first is {both[0]})."
 
@@ -344,7 +346,7 @@ def _shared(data: SceneData, rows: Rows, trained_on: Sequence[int] | Rows | None
 def _given_away(z: pd.DataFrame, codes: Floats) -> Iterator[str]:
     """Find codes that are a factor."""
     for name in z.columns:
-        if str(z[name].dtype) != "category":
+        if z[name].dtype.kind in "iuf":
             same = np.flatnonzero(_correlations(z[name].to_numpy(dtype=float), codes) > SAME)
             if same.size:
                 yield f"Code {same[0]} is the factor {name!r} to nine digits: was it given to the encoder?"
@@ -383,7 +385,7 @@ def _probes(
 
 def _copies(z: pd.DataFrame) -> Iterator[str]:
     """Find factors that are affine copies of others."""
-    numbers = [name for name in z.columns if str(z[name].dtype) != "category"]
+    numbers = [name for name in z.columns if z[name].dtype.kind in "iuf"]
     for k, name in enumerate(numbers):
         others = numbers[k + 1 :]
         if others:

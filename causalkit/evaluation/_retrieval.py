@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from causalkit._validation import Floats, read_columns
+from causalkit._validation import Floats, check_count
+from causalkit.evaluation._assess import read_codes
 from causalkit.exceptions import DataError, ParameterError
 
 __all__ = ["Retrieval", "counterfactual_retrieval"]
@@ -53,6 +54,7 @@ def counterfactual_retrieval(
     donor: Sequence[int],
     target: Sequence[int],
     changed: Sequence[Sequence[int]],
+    same: Any = None,
     ks: Sequence[int] = (1, 5, 10),
 ) -> Retrieval:
     """Score codes by whether an edit of codes finds the row of the exact counterfactual.
@@ -66,6 +68,9 @@ def counterfactual_retrieval(
     changed : sequence of sequences of int, length m
         For each question the positions of the codes that are taken from the donor: those matched with the factor. Codes of its effects should
         *not* be taken from the donor unless they follow from this factor alone; they are then compared too.
+    same : array_like, shape (n,), optional
+        Rows with the same label show the same, and are equally right: give it where factors lie on a grid, so that many rows have the same factors. By
+        default every row stands for itself.
     ks : sequence of int, default=(1, 5, 10)
         How many nearest rows count as a hit.
 
@@ -90,7 +95,9 @@ def counterfactual_retrieval(
     >>> print(counterfactual_retrieval(grid, factual=[0], donor=[6], target=[4], changed=[[0]], ks=[1]))
     hit@1 1.000 (chance 0.067); median rank 1; 1 questions
     """
-    codes = _scaled(read_columns(z_hat, "h").values)
+    codes = _scaled(read_codes(z_hat))
+    for k in ks:
+        check_count("each of ks", k)
     rows = _read_questions(len(codes), factual, donor, target)
     if len(changed) != len(rows):
         raise DataError(f"changed has {len(changed)} entries for {len(rows)} questions")
@@ -101,7 +108,7 @@ def counterfactual_retrieval(
                 f"question {question} changes the codes {list(columns)}; there are {codes.shape[1]} codes"
             )
         edited[question, list(columns)] = codes[place[1], list(columns)]
-    ranks = _ranks(codes, edited, rows)
+    ranks = _ranks(codes, edited, rows, _labels(same, len(codes)))
     others = len(codes) - 1
     return Retrieval(
         {k: float((ranks <= k).mean()) for k in ks},
@@ -122,6 +129,8 @@ def _read_questions(n: int, *columns: Sequence[int]) -> NDArray[np.intp]:
         raise DataError(
             f"factual, donor and target have the lengths {[len(c) for c in columns]}; they must be equal and not 0"
         )
+    if any(np.asarray(column).dtype.kind not in "iu" for column in columns):
+        raise DataError("factual, donor and target are positions of rows: integers")
     rows = np.column_stack([np.asarray(column, dtype=np.intp) for column in columns])
     if rows.min() < 0 or rows.max() >= n:
         raise ParameterError(
@@ -133,11 +142,23 @@ def _read_questions(n: int, *columns: Sequence[int]) -> NDArray[np.intp]:
     return rows
 
 
-def _ranks(codes: Floats, edited: Floats, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the place of every target by distance, from 1; rows as near as the target come before it, the factual row does not count."""
+def _labels(same: Any, n: int) -> NDArray[np.intp]:
+    if same is None:
+        return np.arange(n)
+    labels = np.asarray(same)
+    if labels.shape != (n,):
+        raise DataError(f"same has shape {labels.shape} for {n} rows; give one label per row")
+    return np.unique(labels, return_inverse=True)[1].astype(np.intp)
+
+
+def _ranks(
+    codes: Floats, edited: Floats, rows: NDArray[np.intp], labels: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Return the place of the nearest right row, from 1; wrong rows that are as near come before it, and the factual row does not count."""
     tree, out = KDTree(codes), np.empty(len(rows), dtype=np.intp)
     for k, (point, (factual, _, target)) in enumerate(zip(edited, rows, strict=True)):
-        radius = float(np.linalg.norm(codes[target] - point))
-        near = tree.query_ball_point(point, radius * (1 + 1e-12) + 1e-12)
-        out[k] = max(len(near) - (factual in near), 1)
+        right = np.flatnonzero(labels == labels[target])
+        radius = float(np.linalg.norm(codes[right[right != factual]] - point, axis=1).min())
+        near = np.array(tree.query_ball_point(point, radius * (1 + 1e-12) + 1e-12), dtype=np.intp)
+        out[k] = 1 + int(((labels[near] != labels[target]) & (near != factual)).sum())
     return out

@@ -376,8 +376,11 @@ class GaussianProcess:
 
     def __post_init__(self) -> None:
         check_between("ridge", self.ridge, 0, np.inf)
-        if not self.starts:
-            raise ParameterError("starts is empty; give at least one multiple of the width, such as (1.0,)")
+        given: Any = self.starts
+        if not isinstance(given, tuple) or not given:
+            raise ParameterError(
+                f"starts is {self.starts!r}; give a tuple of at least one multiple of the width, such as (1.0,)"
+            )
         for start in self.starts:
             check_between("each of starts", start, 0, np.inf)
 

@@ -23,6 +23,7 @@ from scipy.special import softmax
 
 from causalkit._random import Seed, entropy
 from causalkit._validation import check_count
+from causalkit.exceptions import DataError
 from causalkit.strength._content import content_id
 from causalkit.strength._event_oracles import Pairs
 from causalkit.strength._events import EventGraph
@@ -152,6 +153,11 @@ class LikelihoodOracle:
             return np.zeros(len(self.graph.events))
         if self._alone is None:
             self._alone = self._logs([f"{self._opening}Then:"])[0]
+            never = np.flatnonzero(np.isneginf(self._alone))
+            if never.size:
+                raise DataError(
+                    f"model {self.name!r} gives {self.graph.events[never[0]]!r} no chance after no story; use corrected=False, or other texts"
+                )
         return self._alone
 
     def _logs(self, prompts: Sequence[str]) -> Floats:

@@ -123,7 +123,7 @@ def answer_triplets(
         clustered_se(triplets, right.mean(axis=1)),
         float((right[:, 0] == right[:, 1]).mean()),
         float(first.mean()),
-        None if next_tokens is None else _success(next_tokens(prompts)),
+        None if next_tokens is None else _success(next_tokens(prompts), len(prompts)),
     )
 
 
@@ -151,8 +151,10 @@ def _question(activity: str, premise: str, a: str, b: str, *, asks_cause: bool) 
     )
 
 
-def _success(said: Sequence[str]) -> float:
+def _success(said: Sequence[str], n: int) -> float:
     """Return the share of right letters, which are A and B in turn; what is neither counts one half."""
+    if len(said) != n or not all(isinstance(token, str) for token in said):
+        raise DataError(f"next_tokens gave {len(said)} answers for {n} prompts; one text each is needed")
     letters = [token.strip().rstrip(".):").upper() for token in said]
     wanted = ["A", "B"] * (len(letters) // 2)
     points: list[Any] = [

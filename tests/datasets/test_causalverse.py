@@ -121,7 +121,18 @@ class TestFolder:
     def test_keys_that_are_new_are_kept(self, tmp_path):
         _, records, pictures = fall()
         put(tmp_path, shards("fall", [{**r, "weather": "dry"} for r in records], pictures, 1))
-        assert load_causalverse("fall", path=tmp_path).latents.weather.unique().tolist() == ["dry"]
+        found = load_causalverse("fall", path=tmp_path)
+        assert found.latents.weather.unique().tolist() == ["dry"]
+        assert found.as_numpy()[0].shape == (60, 5)
+
+    def test_pictures_of_different_sizes(self, tmp_path):
+        _, records, pictures = fall(n=4)
+        mixed = [p if k % 2 else np.repeat(np.repeat(p, 2, 0), 2, 1) for k, p in enumerate(pictures)]
+        put(tmp_path, shards("fall", records, mixed, 1))
+        data = load_causalverse("fall", "images", path=tmp_path)
+        with pytest.raises(DataError, match=r"bring them to one with cache\(size\)"):
+            data.as_numpy()
+        np.testing.assert_array_equal(data.cache(20, tmp_path / "cache").as_numpy()[1], pictures)
 
     @pytest.mark.parametrize(
         ("change", "message"),
@@ -130,6 +141,9 @@ class TestFolder:
             (lambda r: r.update(h1="high"), "row 3: h1 is 'high'; a number is expected"),
             (lambda r: r.pop("id"), "row 3: no 'id'"),
             (lambda r: r.update(h1=99.0), "different factors in its views"),
+            (lambda r: r.update(h1=float("inf")), "row 3: h1 is inf; a number"),
+            (lambda r: r.update(id="a0"), "row 3: id is 'a0'; an integer"),
+            (lambda r: r.update(id=0.5), "row 3: id is 0.5; an integer"),
             (lambda r: r.update(view=(r["view"] + 1) % 4), "twice"),
         ],
     )

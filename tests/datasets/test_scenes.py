@@ -193,6 +193,7 @@ class TestEnvironments:
             ({"a": {"v0": (6, 8)}, "b": {"v0": (7, 9)}}, "make them apart"),
             ({"a": {"v0": (60, 80)}}, "no rows"),
             ({"a": {}}, "no condition|reduction"),
+            ({"a": {"v0": 7}}, "a pair of numbers or a list"),
         ):
             with pytest.raises(ParameterError, match=message):
                 self.scene.environments(spec)
@@ -306,6 +307,27 @@ class TestForms:
         human = SceneData(describe("scene1"), scene.latents, scene.views, scene.groups)
         with pytest.raises(DataError, match="not published; arrows that are known: gender -> cupsize"):
             human.graph  # noqa: B018
+
+    def test_pictures_of_another_source_are_not_taken_from_the_cache(self, tmp_path):
+        fine, coarse = (make_scene("fall", 5, size=size) for size in (64, 16))
+        fine.cache(16, tmp_path)
+        np.testing.assert_array_equal(coarse.cache(16, tmp_path).as_numpy()[1], coarse.as_numpy()[1])
+
+    def test_truth_values_choose_rows(self):
+        scene = make_scene("fall", 20)
+        chosen = np.zeros(80, dtype=bool)
+        chosen[40:60] = True
+        assert set(scene.take(chosen).groups) == {10, 11, 12, 13, 14}
+        for rows in ([0.5], [True, False], [[1]], [-1]):
+            with pytest.raises(ParameterError, match="rows"):
+                scene.take(rows)
+
+    def test_pictures_keep_their_size_in_another_world(self, tmp_path):
+        scene = make_scene("fall", 5, size=16)
+        for data in (scene, scene.take([3, 4]), scene.cache(8, tmp_path)):
+            assert data.counterfactual({"u": 30.0}).as_numpy()[1].shape[1] == data.as_numpy()[1].shape[1]
+        with pytest.raises(ParameterError, match="one for each of the 20 rows"):
+            scene.counterfactual({"u": np.ones(3)})
 
     def test_rows_that_are_not_there(self):
         with pytest.raises(ParameterError, match="there are 20"):

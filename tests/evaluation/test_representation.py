@@ -189,6 +189,22 @@ class TestGroups:
         assert sorted(moved[:, 0]) == list(range(0, 24, 4))
         assert moved[:, 0].tolist() != list(range(0, 24, 4))
 
+    @pytest.mark.parametrize("metric", [mig, modularity, mcc])
+    def test_intervals_hold_their_score(self, metric):
+        """Repeated rows make counts more uneven; the interval is moved back by that."""
+        found = metric(Z[:400], (Z @ TURN + 0.5 * noise(2000, 2, 3))[:400], n_bootstrap=30, n_permutations=0)
+        assert found.ci_low < found.value < found.ci_high
+
+    def test_chance_with_one_large_group(self):
+        """Single rows have no run of codes to lend to a group of three hundred, whose codes drift."""
+        labels = np.concatenate([np.zeros(300), np.arange(1, 101)])
+        low = 0
+        for seed in range(20):
+            walks = [np.cumsum(noise(300, 2, 4 * seed + k), axis=0) / 17 for k in (0, 1)]
+            z, h = (np.vstack([walk, noise(100, 2, 4 * seed + 2 + k)]) for k, walk in enumerate(walks))
+            low += mcc(z, h, groups=labels, n_bootstrap=0, n_permutations=19).p_value <= 0.05
+        assert low <= 3
+
     def test_a_p_value_counts_the_score_itself(self):
         assert mcc(Z, Z, n_bootstrap=0, n_permutations=9).p_value == pytest.approx(0.1)
 
@@ -197,6 +213,43 @@ class TestGroups:
         found = mcc(Z[:100], Z[:100], groups=labels, n_bootstrap=10, n_permutations=10)
         assert found.n_groups == 5
         assert found.value == pytest.approx(1)
+
+
+class TestUnits:
+    def test_scores_do_not_depend_on_units(self):
+        mixed = np.column_stack([Z[:, 0], Z[:, 0] + Z[:, 1]])
+        for scale in (1e-8, 1e5):
+            z = Z * [1, scale]
+            for metric in (mcc, component_r2, sap):
+                assert metric(z, mixed, **ALONE).value == pytest.approx(
+                    metric(Z, mixed, **ALONE).value, abs=1e-6
+                )
+            held = mcc(z, mixed, variant="regression", **ALONE).value
+            assert held == pytest.approx(mcc(Z, mixed, variant="regression", **ALONE).value, abs=1e-6)
+            parts = [dci(v, mixed, importance="lasso", **ALONE).disentanglement.value for v in (Z, z)]
+            assert parts[0] == pytest.approx(parts[1], abs=0.02)
+
+    def test_the_ceiling_of_categories_and_angles(self):
+        kind, angle = RNG.choice(list("abcde"), 600), RNG.uniform(0, 360, 600)
+        hot = (kind[:, None] == np.array(list("abcde"))).astype(float)
+        found = mcc(kind[:, None], hot, variant="regression", **ALONE)
+        assert found.value == pytest.approx(found.ceiling, abs=1e-6)
+        turned = mcc(angle[:, None], np.cos(np.radians(angle))[:, None], factor_types=[Cyclic(360)], **ALONE)
+        assert turned.value == pytest.approx(turned.ceiling, abs=1e-6)
+
+    def test_truth_values_are_codes(self):
+        kind = RNG.choice(["a", "b"], 200)
+        assert mcc(kind[:, None], (kind == "a")[:, None], **ALONE).value == pytest.approx(1)
+
+    def test_rows_in_another_order_are_refused(self):
+        frame = pd.DataFrame(Z[:50], columns=["a", "b"])
+        with pytest.raises(DataError, match="index labels"):
+            mcc(frame.sample(frac=1, random_state=0), frame)
+
+    def test_groups_without_a_label(self):
+        for missing in (None, np.nan):
+            with pytest.raises(DataError, match="no label in row 1"):
+                mcc(Z[:6], Z[:6], groups=np.array(["a", missing, "b", "c", "d", "e"], dtype=object))
 
 
 class TestDisentanglement:
@@ -362,6 +415,15 @@ class TestRetrieval:
         found = counterfactual_retrieval(codes, factual=[0], donor=[1], target=[2], changed=[[0]], ks=[1])
         assert found.median_rank == 1
         assert found.chance[1] == 0.5
+
+    def test_rows_that_show_the_same_are_equally_right(self):
+        codes = np.repeat(self.grid, 3, axis=0)
+        label = np.repeat(np.arange(len(self.grid)), 3)
+        asked = {"factual": [0], "donor": [3 * 20], "target": [3 * 12], "changed": [[0]], "ks": [1]}
+        assert counterfactual_retrieval(codes, **asked, same=label).hits[1] == 1
+        assert counterfactual_retrieval(codes, **asked).hits[1] == 0
+        constant = counterfactual_retrieval(np.ones_like(codes), **asked, same=label)
+        assert constant.median_rank > 100, "codes that say nothing find nothing"
 
     def test_bad_questions(self):
         good = {"factual": [0], "donor": [1], "target": [2], "changed": [[0]]}

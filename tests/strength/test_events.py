@@ -563,6 +563,18 @@ class TestLikelihood:
         strengths = event_strength(questions.queries(), events=questions.events, oracle=oracle)
         assert score_triplets(questions, strengths).accuracy > 0.7
 
+    def test_words_without_any_chance(self):
+        def score(prompts, options):
+            logs = np.zeros((len(prompts), len(options))) - 1
+            logs[:, 0] = -np.inf
+            return logs
+
+        oracle = LikelihoodOracle(score, TOY, name="w", activity="a")
+        with pytest.raises(DataError, match="no chance after no story"):
+            oracle.arms([("A", "C")])
+        plain = LikelihoodOracle(score, TOY, name="w", activity="a", corrected=False)
+        assert plain.arms([("C", TOY.events[0])]).tolist() == [[0, 0]]
+
     def test_a_model_that_knows_no_word(self):
         oracle = LikelihoodOracle(
             lambda p, o: np.full((len(p), len(o)), -np.inf), TOY, name="w", activity="a"
