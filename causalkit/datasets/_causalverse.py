@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from causalkit._validation import check_choice
 from causalkit.datasets._images import Images, Rows, check_size, resized
 from causalkit.datasets._manifest import Factor, SceneInfo, describe
-from causalkit.datasets._scene_data import SceneData
+from causalkit.datasets._scene_data import SceneData, require_pandas
 from causalkit.datasets._shards import DownloadPlan, Folder, Hub, Store, check_plan
 from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
 
@@ -91,6 +91,7 @@ def load_causalverse(
     >>> from causalkit.datasets import load_causalverse
     >>> load_causalverse("fall").graph  # doctest: +SKIP
     """
+    require_pandas()
     check_choice("what", what, ("latents", "images"))
     info, store = _store(scene, path, revision, endpoint, cache_dir)
     labels = _stacked([_read_labels(store, number) for number in range(len(store.shards))])

@@ -12,7 +12,7 @@ from causalkit._validation import check_between, check_count
 from causalkit.datasets._images import Rendered
 from causalkit.datasets._laws import LAWS
 from causalkit.datasets._manifest import SceneInfo, describe
-from causalkit.datasets._scene_data import SceneData
+from causalkit.datasets._scene_data import SceneData, require_pandas
 from causalkit.exceptions import DataError, ParameterError
 
 __all__ = ["make_scene"]
@@ -75,6 +75,7 @@ def make_scene(
     >>> sorted(data.graph.parents("l")), data.as_numpy([0, 1])[1].shape
     (['k', 'm'], (2, 64, 64, 3))
     """
+    require_pandas()
     if scene not in LAWS:
         raise ParameterError(f"there is no miniature of {scene!r}; there are {', '.join(LAWS)}")
     check_count("n", n)

@@ -7,6 +7,7 @@ should count them as several.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from causalkit._validation import ColumnTypes, Cyclic, check_choice, check_count
 from causalkit.datasets._images import ImageSource, Selected, write_cache
 from causalkit.datasets._laws import LAWS
 from causalkit.datasets._manifest import Factor, SceneInfo
-from causalkit.exceptions import DataError, ParameterError
+from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
 from causalkit.graph import CausalGraph
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ __all__ = ["SceneData"]
 Rows: TypeAlias = NDArray[np.intp]
 Range: TypeAlias = tuple[float, float] | Iterable[Any]
 PAIRS = ("views", "counterfactual")
+
+
+def require_pandas() -> None:
+    """Say what to install, before anything is made that needs data frames."""
+    if importlib.util.find_spec("pandas") is None:
+        raise MissingDependencyError(
+            "scenes are data frames and need pandas: pip install 'causalkit[frames]'"
+        )
 
 
 @dataclass(frozen=True, eq=False)

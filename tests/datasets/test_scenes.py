@@ -334,6 +334,12 @@ class TestForms:
             make_scene("fall", 5).take([20])
 
 
+def test_without_pandas(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match=r"causalkit\[frames\]"):
+        make_scene("fall", 2)
+
+
 class TestTorch:
     def test_batches(self):
         torch = pytest.importorskip("torch")
