@@ -7,14 +7,13 @@ One activity of our own ships with the package. Those of COLD (Joshi et al. 2024
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 
 from causalkit._random import Seed, as_generator
 from causalkit._validation import check_choice
+from causalkit.datasets._bundled import bundled
 from causalkit.exceptions import DataError
 from causalkit.graph import CausalGraph
 
@@ -78,7 +77,7 @@ def load_activity(name: str = "repotting") -> Activity:
     (('tip out', 'make hole'), 25)
     """
     check_choice("name", name, ACTIVITIES)
-    content = json.loads((files("causalkit.datasets") / f"_{name}.json").read_text(encoding="utf-8"))
+    content = bundled(name)
     events = tuple(content["events"])
     lines = [
         *(f'"{e}"' for e in events),

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["load_causalverse", "plan_causalverse"]
 
 What: TypeAlias = Literal["latents", "images"]
-LABELS = ["metavalue", "render_path"]
 NOT_FACTORS = ("id", "view")
 KEPT_ROW_GROUPS = 2
 THREADS = 4
@@ -182,15 +181,11 @@ def _read_labels(store: Store, number: int) -> pd.DataFrame:
         try:
             parquet = import_parquet().ParquetFile(file, pre_buffer=True)
             names = parquet.schema_arrow.names
-            if "metavalue" not in names:
-                raise DataError(f"{shard.name} has the columns {', '.join(names)}; 'metavalue' is expected")
-            table = parquet.read(columns=[name for name in LABELS if name in names])
-        except OSError as problem:
+            table = parquet.read(columns=["metavalue"])
+        except (OSError, ValueError) as problem:
             raise DataError(f"{shard.name} cannot be read as parquet: {problem}") from problem
-        except ValueError as problem:
-            if isinstance(problem, DataError):
-                raise
-            raise DataError(f"{shard.name} cannot be read as parquet: {problem}") from problem
+    if "metavalue" not in names:
+        raise DataError(f"{shard.name} has the columns {', '.join(names)}; 'metavalue' is expected")
     texts = table.column("metavalue").to_pylist()
     records = [_parse(text, shard.name, row) for row, text in enumerate(texts)]
     return pd.DataFrame.from_records(records).assign(
@@ -326,6 +321,7 @@ class ParquetImages:
     _kept: OrderedDict[tuple[int, int], list[Any]] = field(
         default_factory=OrderedDict, repr=False, compare=False
     )
+    _known_ends: dict[int, NDArray[np.intp]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def n_images(self) -> int:
@@ -358,8 +354,12 @@ class ParquetImages:
                 yield from ((int(k), blobs[int(self.row[k]) - first]) for k in chosen[group == number])
 
     def _ends(self, shard: int) -> NDArray[np.intp]:
-        metadata = import_parquet().read_metadata(self.files[shard])
-        return np.cumsum([metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)])
+        """Return the row after each row group of a shard."""
+        if shard not in self._known_ends:
+            metadata = import_parquet().read_metadata(self.files[shard])
+            sizes = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
+            self._known_ends[shard] = np.cumsum(sizes)
+        return self._known_ends[shard]
 
     def _group(self, shard: int, number: int) -> list[Any]:
         key = (shard, number)

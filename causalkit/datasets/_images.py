@@ -63,26 +63,27 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Cached:
-    """Pictures in one file that is mapped into memory, numbered by the rows of the data set they were made for."""
+    """Pictures in one file that is mapped into memory."""
 
     path: Path
-    rows: Rows
 
     @property
     def n_images(self) -> int:
         """Number of rows."""
-        return len(self.rows)
+        return len(self._mapped)
 
     @property
     def identity(self) -> str:
         """The name of the file, which stands for its pictures."""
-        return f"{self.path.name} {self.rows.tobytes().hex()}"
+        return self.path.name
 
     def read(self, rows: Rows, size: int | None = None) -> Images:
         """Read some rows."""
-        return resized(
-            np.asarray(np.load(self.path, mmap_mode="r", allow_pickle=False)[self.rows[rows]]), size
-        )
+        return resized(self._mapped[rows], size)
+
+    @property
+    def _mapped(self) -> Images:
+        return np.asarray(np.load(self.path, mmap_mode="r", allow_pickle=False))
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def write_cache(source: ImageSource, size: int, path: Path, batch: int = 256) ->
         out[rows] = source.read(rows, size)
     out.flush()
     unfinished.replace(path)
-    return Cached(path, np.arange(source.n_images))
+    return Cached(path)
 
 
 def resized(images: Images, size: int | None) -> Images:

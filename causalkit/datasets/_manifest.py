@@ -7,19 +7,18 @@ out when it is asked.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache
-from importlib.resources import files
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
+from causalkit.datasets._bundled import bundled
 from causalkit.exceptions import DataError, ParameterError
 from causalkit.graph import CausalGraph
 
 __all__ = ["Factor", "SceneInfo", "describe", "list_scenes"]
 
 FactorType: TypeAlias = Literal["number", "angle", "category"]
+CAUSALVERSE = "causalverse"
 Role: TypeAlias = Literal["exogenous", "derived", "nuisance", "unknown"]
 
 
@@ -160,12 +159,6 @@ class SceneInfo:
         return "\n".join(lines)
 
 
-@cache
-def _manifest() -> dict[str, Any]:
-    text = files("causalkit.datasets").joinpath("_causalverse.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
-
-
 def list_scenes(*, domain: str | None = None, kind: str | None = None) -> tuple[str, ...]:
     """Return the names of the 24 scenes of CausalVerse, without any download.
 
@@ -187,7 +180,7 @@ def list_scenes(*, domain: str | None = None, kind: str | None = None) -> tuple[
     >>> list_scenes(domain="physics", kind="image")
     ('fall', 'refraction', 'slope', 'spring')
     """
-    scenes = _manifest()["scenes"]
+    scenes = bundled(CAUSALVERSE)["scenes"]
     for what, value in (("domain", domain), ("kind", kind)):
         allowed = sorted({entry[what] for entry in scenes.values()})
         if value is not None and value not in allowed:
@@ -228,7 +221,7 @@ def describe(scene: str) -> SceneInfo:
     >>> info.names("exogenous"), info.graph.parents("h2")
     (('h1', 'r', 'u'), ('h1', 'r', 'u'))
     """
-    manifest = _manifest()
+    manifest = bundled(CAUSALVERSE)
     if scene not in manifest["scenes"]:
         near = get_close_matches(str(scene), manifest["scenes"], n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
+from causalkit.datasets._bundled import bundled
 from causalkit.exceptions import ParameterError
 from causalkit.graph import CausalGraph
 
@@ -37,12 +34,6 @@ class Network:
     source: str
 
 
-@cache
-def _structures() -> dict[str, Any]:
-    text = files("causalkit.datasets").joinpath("_networks.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
-
-
 def list_networks() -> tuple[str, ...]:
     """Return the names of the networks that ship with the package.
 
@@ -57,7 +48,7 @@ def list_networks() -> tuple[str, ...]:
     >>> list_networks()
     ('asia', 'cancer', 'earthquake', 'survey', 'sachs', 'child', 'insurance', 'alarm')
     """
-    return tuple(_structures())
+    return tuple(bundled("networks"))
 
 
 def load_network(name: str) -> Network:
@@ -92,7 +83,7 @@ def load_network(name: str) -> Network:
     >>> load_network("asia").graph.parents("dysp")
     ('bronc', 'either')
     """
-    found = _structures()
+    found = bundled("networks")
     if name not in found:
         near = get_close_matches(str(name), found, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

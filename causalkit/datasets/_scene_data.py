@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit._random import Seed, as_generator
-from causalkit._validation import ColumnTypes, Cyclic, check_choice, check_count
+from causalkit._validation import Cyclic, Declared, check_choice, check_count
 from causalkit.datasets._images import ImageSource, Selected, write_cache
 from causalkit.datasets._laws import LAWS
 from causalkit.datasets._manifest import Factor, SceneInfo
@@ -91,9 +91,13 @@ class SceneData:
         return self.info.factors
 
     @property
-    def factor_types(self) -> ColumnTypes:
+    def factor_types(self) -> dict[str, Declared]:
         """Types of the factors as tests and metrics take them: angles are cyclic, in degrees."""
-        kinds: Mapping[str, Any] = {"angle": Cyclic(360.0), "category": "categorical", "number": "continuous"}
+        kinds: Mapping[str, Declared] = {
+            "angle": Cyclic(360.0),
+            "category": "categorical",
+            "number": "continuous",
+        }
         return {f.name: kinds[f.type] for f in self.info.factors if f.name in self.latents.columns}
 
     # -- choosing rows ---------------------------------------------------------------------------------------------------------
@@ -449,7 +453,7 @@ class SceneData:
         if path.exists():
             from causalkit.datasets._images import Cached
 
-            return replace(self, images=Cached(path, np.arange(len(self))))
+            return replace(self, images=Cached(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         return replace(self, images=write_cache(self.images, size, path))
 

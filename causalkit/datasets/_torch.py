@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +19,7 @@ def torch_dataset(scene: SceneData) -> Any:
         import torch
     except ImportError as problem:
         raise MissingDependencyError("as_torch needs torch: pip install 'causalkit[torch]'") from problem
-    factors = torch.as_tensor(
-        scene.as_numpy([])[0] if not len(scene) else _factors(scene), dtype=torch.float32
-    )
+    factors = torch.as_tensor(replace(scene, images=None).as_numpy()[0], dtype=torch.float32)
     views, groups = torch.as_tensor(scene.views), torch.as_tensor(scene.groups)
 
     class SceneDataset(torch.utils.data.Dataset[Any]):  # type: ignore[misc, unused-ignore]
@@ -39,9 +38,3 @@ def torch_dataset(scene: SceneData) -> Any:
             return items
 
     return SceneDataset()
-
-
-def _factors(scene: SceneData) -> Any:
-    from dataclasses import replace
-
-    return replace(scene, images=None).as_numpy()[0]

@@ -30,11 +30,14 @@ from causalkit._validation import (
 )
 from causalkit.exceptions import ConstantColumnWarning, DataError, ParameterError
 from causalkit.gpu._threads import single_thread_below
+from causalkit.independence._kernels import on_circle
 
 __all__ = ["RepresentationScore"]
 
 Rows: TypeAlias = NDArray[np.intp]
 FOLDS, BOOTSTRAP, NULL = range(3)
+# Types of factors that several columns stand for.
+SEVERAL_COLUMNS = ("cyclic", "categorical")
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Sample:
         """Yield the sample with true factors as codes: their values, and if any is an angle or has categories, columns that stand for them."""
         places = [self.factors.index(name) for name in names]
         yield replace(self, codes=self.factors.values[:, places])
-        if any(self.factors.types[k] in ("cyclic", "categorical") for k in places):
+        if any(self.factors.types[k] in SEVERAL_COLUMNS for k in places):
             yield replace(self, codes=np.hstack([design(self.factors, k) for k in places]))
 
 
@@ -158,7 +161,7 @@ def design(factors: Table, k: int) -> Floats:
     """Return the columns that stand for a factor in a regression, shape (n, c)."""
     column = factors.values[:, k]
     if factors.types[k] == "cyclic":
-        return np.column_stack([np.cos(2 * np.pi * column), np.sin(2 * np.pi * column)])
+        return np.asarray(on_circle(column[:, None]))
     if factors.types[k] == "categorical":
         return np.asarray(column[:, None] == np.unique(column), dtype=float)
     return column[:, None]

@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
 from causalkit._validation import Floats, Table
-from causalkit.evaluation._assess import Sample, design
+from causalkit.evaluation._assess import SEVERAL_COLUMNS, Sample, design
 
 Correlation: TypeAlias = Literal["pearson", "spearman"]
 
@@ -33,7 +33,7 @@ def associations(factors: Table, codes: Floats, correlation: Correlation = "pear
     """Return the association of every factor with every code, shape (D, K); 0 for codes that do not vary."""
     units = unit_columns(rankdata(codes, axis=0) if correlation == "spearman" else codes)
     out = np.empty((factors.n_columns, codes.shape[1]))
-    plain = [k for k, kind in enumerate(factors.types) if kind not in ("cyclic", "categorical")]
+    plain = [k for k, kind in enumerate(factors.types) if kind not in SEVERAL_COLUMNS]
     numbers = factors.values[:, plain]
     if correlation == "spearman":
         numbers = rankdata(numbers, axis=0)

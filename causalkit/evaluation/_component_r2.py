@@ -8,6 +8,7 @@ codes, such as content and style; its ceiling is what the true factors of one bl
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -219,7 +220,7 @@ def block_r2(
     found = {}
     for target, names in factor_blocks.items():
         for source, codes in code_blocks.items():
-            part = Sample(sample.factors, sample.codes[:, list(codes)], sample.groups, sample.half)
+            part = replace(sample, codes=sample.codes[:, list(codes)])
             around = Around(factor_blocks[source], n_bootstrap, n_permutations, rng)
             metric = partial(_block, names=tuple(names), regressor=regressor)
             label = f"R2 of {target} from codes of {source}"

@@ -15,7 +15,15 @@ import numpy as np
 
 from causalkit._random import Seed
 from causalkit._validation import ColumnTypes, Floats, Table, check_choice
-from causalkit.evaluation._assess import Around, Outcome, RepresentationScore, Sample, assess_one, read_sample
+from causalkit.evaluation._assess import (
+    SEVERAL_COLUMNS,
+    Around,
+    Outcome,
+    RepresentationScore,
+    Sample,
+    assess_one,
+    read_sample,
+)
 from causalkit.evaluation._association import (
     Correlation,
     associations,
@@ -182,7 +190,7 @@ def _pooled_correlation(truth: Floats, guess: Floats) -> float:
 
 def _require_numbers(factors: Table) -> None:
     for name, kind in zip(factors.names, factors.types, strict=True):
-        if kind in ("categorical", "cyclic"):
+        if kind in SEVERAL_COLUMNS:
             raise ParameterError(
                 f"factor {name!r} is {kind}; the weak variant is for numbers; use 'strong' or 'regression'"
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit._random import Seed
-from causalkit._validation import ColumnTypes, Floats, check_count
+from causalkit._validation import Floats, check_count
 from causalkit._version import __version__
 from causalkit.evaluation._assess import RepresentationScore, read_codes
+from causalkit.evaluation._association import unit_columns
 from causalkit.evaluation._component_r2 import component_r2
 from causalkit.evaluation._disentanglement import dci, mig
 from causalkit.evaluation._mcc import mcc
@@ -261,7 +262,7 @@ def representation_report(
     codes = _encode(data, part, chosen, encode, batch_size)
     z, notes = _complete_factors(part)
     free = [name for name in part.info.names("exogenous") if name in z.columns] or list(z.columns)
-    types: ColumnTypes = {n: t for n, t in dict(part.factor_types).items() if n in z.columns}  # type: ignore[arg-type]
+    types = _among(part.factor_types, z.columns)
     around = {"groups": part.groups, "n_bootstrap": n_bootstrap, "n_permutations": n_permutations, "rng": rng}
     scores = _scores(z, free, types, codes, around)
     leaks = [
@@ -313,9 +314,9 @@ def _complete_factors(part: SceneData) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _scores(
-    z: pd.DataFrame, free: list[str], types: ColumnTypes, codes: Floats, around: Mapping[str, Any]
+    z: pd.DataFrame, free: list[str], types: Mapping[str, Any], codes: Floats, around: Mapping[str, Any]
 ) -> dict[str, RepresentationScore]:
-    some = {name: kind for name, kind in dict(types or {}).items() if name in free}  # type: ignore[arg-type]
+    some = _among(types, free)
     alone, rarely = {"factor_types": some, **around}, {**around, "factor_types": some}
     rarely |= {"n_bootstrap": around["n_bootstrap"] // 10, "n_permutations": around["n_permutations"] // 10}
     three = dci(z[free], codes, **rarely)
@@ -347,27 +348,32 @@ def _given_away(z: pd.DataFrame, codes: Floats) -> Iterator[str]:
     """Find codes that are a factor."""
     for name in z.columns:
         if z[name].dtype.kind in "iuf":
-            same = np.flatnonzero(_correlations(z[name].to_numpy(dtype=float), codes) > SAME)
+            same = np.flatnonzero(_correlations(z[name], codes) > SAME)
             if same.size:
                 yield f"Code {same[0]} is the factor {name!r} to nine digits: was it given to the encoder?"
 
 
-def _correlations(column: Floats, others: Floats) -> Floats:
-    centred, rest = column - column.mean(), others - others.mean(axis=0)
-    size = np.linalg.norm(centred) * np.linalg.norm(rest, axis=0)
-    return np.asarray(np.abs(centred @ rest) / np.where(size > 0, size, np.inf))
+def _correlations(column: Any, others: Any) -> Floats:
+    """Return the absolute correlation of a column with each of others."""
+    one, rest = (unit_columns(np.asarray(v, dtype=float)) for v in (np.c_[column], others))
+    return np.asarray(np.abs(one.T @ rest)[0])
+
+
+def _among(types: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return the types of some of the factors."""
+    return {name: types[name] for name in names if name in types}
 
 
 def _probes(
     part: SceneData,
     free: pd.DataFrame,
-    types: ColumnTypes,
+    types: Mapping[str, Any],
     held: RepresentationScore,
     around: Mapping[str, Any],
 ) -> Iterator[str]:
     """See whether what is no picture at all predicts the free factors as well as the codes do."""
     probes = {"instance number": part.groups, "row number": np.arange(len(part)), "view": part.views}
-    some = {name: kind for name, kind in dict(types or {}).items() if name in free.columns}  # type: ignore[arg-type]
+    some = _among(types, free.columns)
     quiet = {**around, "n_bootstrap": 0, "n_permutations": 0}
     for what, values in probes.items():
         if len(np.unique(values)) > 1:
@@ -389,6 +395,6 @@ def _copies(z: pd.DataFrame) -> Iterator[str]:
     for k, name in enumerate(numbers):
         others = numbers[k + 1 :]
         if others:
-            same = _correlations(z[name].to_numpy(dtype=float), z[others].to_numpy(dtype=float)) > SAME
+            same = _correlations(z[name], z[others]) > SAME
             if same.any():
                 yield f"{', '.join(np.array(others)[same])} repeat{'s' if same.sum() == 1 else ''} {name}: finding one is finding all."
