@@ -30,7 +30,7 @@ def png(picture):
     return out.getvalue()
 
 
-def shards(scene, records, pictures, n_shards, *, padding=0):
+def shards(scene, records, pictures, n_shards, *, padding=0, group_rows=(7,)):
     """Write shards as the hub has them: pictures as PNG in a struct, factors as JSON text, a few rows per row group."""
     out, noise = {}, np.random.default_rng(0)
     for k, rows in enumerate(np.array_split(np.arange(len(records)), n_shards)):
@@ -44,7 +44,7 @@ def shards(scene, records, pictures, n_shards, *, padding=0):
             }
         )
         sink = io.BytesIO()
-        pq.write_table(table, sink, row_group_size=7)
+        pq.write_table(table, sink, row_group_size=group_rows[k % len(group_rows)])
         out[f"data/{scene}-{k:05d}-of-{n_shards:05d}.parquet"] = sink.getvalue()
     return out
 
@@ -79,6 +79,13 @@ class TestFolder:
         rows = [40, 3, 17, 59, 3]
         np.testing.assert_array_equal(found.as_numpy(rows)[1], pictures[rows])
         assert load_causalverse("fall", path=tmp_path / "data").images is None
+
+    def test_row_groups_of_different_sizes(self, tmp_path):
+        _, records, pictures = fall()
+        put(tmp_path, shards("fall", records, pictures, 3, group_rows=(3, 11, 20)))
+        found = load_causalverse("fall", "images", path=tmp_path)
+        for rows in (range(60), [59, 0, 23, 24, 41, 2, 3], [20, 19]):
+            np.testing.assert_array_equal(found.as_numpy(rows)[1], pictures[list(rows)])
 
     def test_splits_do_not_depend_on_shards(self, tmp_path):
         _, records, pictures = fall()
