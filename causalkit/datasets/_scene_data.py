@@ -191,18 +191,29 @@ class SceneData:
             name: np.flatnonzero(np.isin(self.groups, part)) for name, part in zip(shares, parts, strict=True)
         }
 
-    def environments(self, spec: Mapping[str, Mapping[str, Range]]) -> dict[str, Rows]:
+    def environments(
+        self,
+        spec: Mapping[str, Mapping[str, Range]],
+        *,
+        overlap: Literal["error", "share"] = "error",
+        seed: int = 0,
+    ) -> dict[str, Rows]:
         """Choose rows by their free factors, as if each environment had set them differently.
 
         Parameters
         ----------
         spec : mapping of str to mapping of str to (float, float) or list
             For every environment, ranges (a pair of numbers, both ends included) or lists of values of free factors.
+        overlap : {"error", "share"}, default="error"
+            Instances that belong to several environments are refused, or shared out at random. For discovery let ranges overlap: of ranges that do not, the
+            environment is a function of the factor.
+        seed : int, default=0
+            Seed of the sharing.
 
         Returns
         -------
         dict of str to numpy.ndarray of int
-            Positions of rows; no row is in two environments.
+            Positions of rows; no instance is in two environments.
 
         Raises
         ------
@@ -217,19 +228,26 @@ class SceneData:
         >>> bool(scene.latents.h1[parts["low"]].max() <= 2)
         True
         """
-        taken: dict[int, str] = {}
-        found = {}
-        for name, ranges in spec.items():
-            rows = np.flatnonzero(np.logical_and.reduce([self._inside(f, r) for f, r in ranges.items()]))
-            if not ranges or not rows.size:
-                raise ParameterError(f"environment {name!r} has no {'condition' if not ranges else 'rows'}")
-            both = next((k for k in rows.tolist() if taken.setdefault(k, name) != name), None)
-            if both is not None:
-                raise ParameterError(
-                    f"row {both} is in the environments {taken[both]!r} and {name!r}; make them apart"
-                )
-            found[name] = rows
+        check_choice("overlap", overlap, ("error", "share"))
+        inside = np.column_stack([self._rows_of(name, ranges) for name, ranges in spec.items()])
+        both = np.flatnonzero(inside.sum(axis=1) > 1)
+        if both.size and overlap == "error":
+            one, other = np.array(list(spec))[inside[both[0]]][:2].tolist()
+            raise ParameterError(
+                f"row {both[0]} is in the environments {one!r} and {other!r}; make them apart, or share with overlap='share'"
+            )
+        for row in both.tolist():
+            inside[row] = _drawn(inside[row], int(self.groups[row]), seed)
+        found = {name: np.flatnonzero(column) for name, column in zip(spec, inside.T, strict=True)}
+        for name, rows in found.items():
+            if not rows.size:
+                raise ParameterError(f"environment {name!r} has no rows")
         return found
+
+    def _rows_of(self, environment: str, ranges: Mapping[str, Range]) -> NDArray[np.bool_]:
+        if not ranges:
+            raise ParameterError(f"environment {environment!r} has no condition")
+        return np.asarray(np.logical_and.reduce([self._inside(f, r) for f, r in ranges.items()]))
 
     def _inside(self, factor: str, allowed: Range) -> NDArray[np.bool_]:
         role = self.info.factor(factor).role
@@ -456,6 +474,13 @@ class SceneData:
             return replace(self, images=Cached(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         return replace(self, images=write_cache(self.images, size, path))
+
+
+def _drawn(possible: NDArray[np.bool_], instance: int, seed: int) -> NDArray[np.bool_]:
+    """Return one of several places, by a hash of the instance."""
+    places = np.flatnonzero(possible)
+    number = int.from_bytes(hashlib.sha256(f"{seed}:share:{instance}".encode()).digest()[:8])
+    return np.asarray(np.arange(len(possible)) == places[number % len(places)])
 
 
 def _coded(column: pd.Series) -> NDArray[np.float64]:

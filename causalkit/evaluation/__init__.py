@@ -25,6 +25,7 @@ from causalkit.evaluation._graph_metrics import (
     shd,
     skeleton_scores,
 )
+from causalkit.evaluation._latent_graph import Implications, LatentGraphReport, latent_graph_report
 from causalkit.evaluation._mcc import mcc
 from causalkit.evaluation._report import RepresentationReport, representation_report
 from causalkit.evaluation._retrieval import Retrieval, counterfactual_retrieval
@@ -33,6 +34,8 @@ __all__ = [
     "DCI",
     "AdjustmentDistance",
     "GraphReport",
+    "Implications",
+    "LatentGraphReport",
     "MarkConfusion",
     "Overlap",
     "RepresentationReport",
@@ -46,6 +49,7 @@ __all__ = [
     "dci",
     "explicitness",
     "graph_report",
+    "latent_graph_report",
     "mark_confusion",
     "mark_scores",
     "mcc",

@@ -66,7 +66,7 @@ class Sample:
 
     def resampled(self, rng: np.random.Generator) -> Sample:
         """Draw groups with replacement, within each half."""
-        members = _rows_of_groups(self.groups)
+        members = rows_of_groups(self.groups)
         halves = [[rows for rows in members if bool(self.half[rows[0]]) is side] for side in (False, True)]
         drawn = [part[k] for part in halves for k in rng.integers(len(part), size=len(part))]
         return self.take(np.concatenate(drawn))
@@ -76,7 +76,7 @@ class Sample:
 
         Small groups have no long runs of codes to give to a large one; a group that has no like keeps its codes, which makes chance higher.
         """
-        members, codes = _rows_of_groups(self.groups), np.empty_like(self.codes)
+        members, codes = rows_of_groups(self.groups), np.empty_like(self.codes)
         alike = np.floor(np.log2([len(rows) for rows in members])).astype(int)
         for kind in np.unique(alike):
             places = np.flatnonzero(alike == kind)
@@ -221,7 +221,7 @@ def _varying(factors: Table) -> Table:
     return factors.select([k for k in range(factors.n_columns) if k not in constant])
 
 
-def _rows_of_groups(groups: Rows) -> list[Rows]:
+def rows_of_groups(groups: Rows) -> list[Rows]:
     order = np.argsort(groups, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
 

@@ -19,6 +19,7 @@ from causalkit._validation import Cyclic
 from causalkit.independence._base import CITest, get_test, register_test
 from causalkit.independence._contingency import ChiSquare, GSquare, chi_square_test, g_square_test
 from causalkit.independence._covariance_measure import GCM, gcm_test
+from causalkit.independence._determined import SkipDetermined, equivalent_columns, unexplained_share
 from causalkit.independence._divide import DivideAndCombine
 from causalkit.independence._fisher_z import FisherZ, fisher_z_test
 from causalkit.independence._kci import KCI, kci_test
@@ -65,17 +66,20 @@ __all__ = [
     "RCoT",
     "Regression",
     "ResultColumns",
+    "SkipDetermined",
     "Spectral",
     "TestResult",
     "TestwiseDeletion",
     "center_gram",
     "chi_square_test",
+    "equivalent_columns",
     "fisher_z_test",
     "g_square_test",
     "gcm_test",
     "get_test",
     "kci_test",
     "register_test",
+    "unexplained_share",
 ]
 
 register_test("kci", KCI)

@@ -192,11 +192,25 @@ class TestEnvironments:
             ({"a": {"l": (0, 1)}}, "no intervention"),
             ({"a": {"v0": (6, 8)}, "b": {"v0": (7, 9)}}, "make them apart"),
             ({"a": {"v0": (60, 80)}}, "no rows"),
-            ({"a": {}}, "no condition|reduction"),
+            ({"a": {}}, "no condition"),
             ({"a": {"v0": 7}}, "a pair of numbers or a list"),
         ):
             with pytest.raises(ParameterError, match=message):
                 self.scene.environments(spec)
+
+    def test_instances_of_several_are_shared_out(self):
+        """Whole instances, about half each, the same ones whatever the order of rows."""
+        spec = {"slow": {"v0": (6, 8)}, "fast": {"v0": (7, 9)}}
+        found = self.scene.environments(spec, overlap="share")
+        both = self.scene.latents.v0.between(7, 8).to_numpy()
+        assert not set(self.scene.groups[found["slow"]]) & set(self.scene.groups[found["fast"]])
+        assert sum(map(len, found.values())) == len(self.scene)
+        assert 0.3 < both[found["slow"]].sum() / both.sum() < 0.7
+        order = np.random.default_rng(0).permutation(len(self.scene))
+        again = self.scene.take(order).environments(spec, overlap="share")
+        assert set(order[again["slow"]]) == set(found["slow"])
+        other = self.scene.environments(spec, overlap="share", seed=1)
+        assert set(other["slow"]) != set(found["slow"])
 
 
 class TestCounterfactuals:
