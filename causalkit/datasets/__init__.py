@@ -6,21 +6,25 @@ CausalVerse, and a generator of small versions of four of them.
 """
 
 from causalkit.datasets._activities import Activity, ColdQuestion, load_activity, load_cold
-from causalkit.datasets._causalverse import load_causalverse, plan_causalverse
+from causalkit.datasets._causalverse import load_causalverse, plan_causalverse, published_splits
 from causalkit.datasets._manifest import Factor, SceneInfo, describe, list_scenes
 from causalkit.datasets._miniature import make_scene
 from causalkit.datasets._networks import Network, list_networks, load_network
+from causalkit.datasets._recordings import Clip, Clips, Recordings
 from causalkit.datasets._sachs import GraphData, load_sachs
 from causalkit.datasets._scene_data import SceneData
 from causalkit.datasets._shards import DownloadPlan
 
 __all__ = [
     "Activity",
+    "Clip",
+    "Clips",
     "ColdQuestion",
     "DownloadPlan",
     "Factor",
     "GraphData",
     "Network",
+    "Recordings",
     "SceneData",
     "SceneInfo",
     "describe",
@@ -33,4 +37,5 @@ __all__ = [
     "load_sachs",
     "make_scene",
     "plan_causalverse",
+    "published_splits",
 ]

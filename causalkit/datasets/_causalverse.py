@@ -6,34 +6,55 @@ its pictures. Pictures are downloaded shard by shard, of this scene only, and de
 
 from __future__ import annotations
 
-import json
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from io import BytesIO
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causalkit._validation import check_choice
-from causalkit.datasets._images import Images, Rows, check_size, resized
-from causalkit.datasets._manifest import Factor, SceneInfo, describe
+from causalkit.datasets._labels import OnError, Problems, build_table, read_labels
+from causalkit.datasets._manifest import SceneInfo, describe
+from causalkit.datasets._parquet_images import ParquetImages
+from causalkit.datasets._partial import Part, choose, coverage, fetch, list_parts
 from causalkit.datasets._scene_data import SceneData, require_pandas
-from causalkit.datasets._shards import DownloadPlan, Folder, Hub, Store, check_plan
-from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
+from causalkit.datasets._shards import SHARD, DownloadPlan, Folder, Hub, Store, check_plan, import_hub
+from causalkit.datasets._video_scenes import is_video_folder, load_video_folder, load_video_shards
+from causalkit.exceptions import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["load_causalverse", "plan_causalverse"]
+__all__ = ["load_causalverse", "plan_causalverse", "published_splits"]
 
-What: TypeAlias = Literal["latents", "images"]
-NOT_FACTORS = ("id", "view")
-KEPT_ROW_GROUPS = 2
-THREADS = 4
+What: TypeAlias = Literal["latents", "images", "videos"]
+IfLarger: TypeAlias = Literal["raise", "sample"]
+ORGANISATION = "CausalVerse"
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where data are looked for."""
+
+    path: Path | None
+    revision: str
+    endpoint: str | None
+    cache_dir: Path | None
+    repository: str | None
+
+    @classmethod
+    def of(
+        cls,
+        path: str | Path | None,
+        revision: str,
+        endpoint: str | None,
+        cache_dir: str | Path | None,
+        repository: str | None,
+    ) -> Where:
+        """Read paths."""
+        folders = (None if folder is None else Path(folder) for folder in (path, cache_dir))
+        own, cache = folders
+        return cls(own, revision, endpoint, cache, repository)
 
 
 def load_causalverse(
@@ -42,48 +63,65 @@ def load_causalverse(
     *,
     path: str | Path | None = None,
     revision: str = "main",
+    repository: str | None = None,
     endpoint: str | None = None,
     cache_dir: str | Path | None = None,
     max_bytes: int | None = None,
+    if_larger: IfLarger = "raise",
+    on_error: OnError = "raise",
+    split_seed: int = 0,
 ) -> SceneData:
-    """Load an image scene of CausalVerse.
+    """Load a scene of CausalVerse.
 
     Parameters
     ----------
     scene : str
-        Name of an image scene, one of ``list_scenes(kind="image")``.
-    what : {"latents", "images"}, default="latents"
-        ``"latents"`` reads factors only: kilobytes of each shard. ``"images"`` downloads the shards of this scene, and of no other, too.
+        Name of a scene, one of :func:`list_scenes`.
+    what : {"latents", "images", "videos"}, default="latents"
+        ``"latents"`` reads factors only: kilobytes of each shard. ``"images"``, or ``"videos"`` for a video scene, downloads the shards of this scene, and of no
+        other, too.
     path : str or pathlib.Path, optional
-        Folder with the parquet files of your copy; nothing is downloaded then.
+        Your copy: the folder with the parquet files, or for video scenes also a folder with ``video``, ``meta`` and ``latent``; nothing is downloaded then.
     revision : str, default="main"
         Branch or commit on the hub; what it stood for is in ``.revision``, and giving that makes a run repeatable.
+    repository : str, optional
+        Another repository of the hub. By default the one that is known; of scenes that were not published when this was written, the one of the organisation that has a
+        split of this name.
     endpoint : str, optional
         Another server than that of the hub.
     cache_dir : str or pathlib.Path, optional
-        Where downloads are kept; by default the cache of ``huggingface_hub``.
+        Where downloads are kept; by default the cache of ``huggingface_hub``. Labels are kept there too, so that a commit that was seen before, or anything with
+        ``HF_HUB_OFFLINE=1``, needs no network.
     max_bytes : int, optional
-        Refuse to download more than this.
+        Do not download more than this.
+    if_larger : {"raise", "sample"}, default="raise"
+        What to do with pictures that are more than `max_bytes`: refuse, or download row groups that together hold every value of every free factor as far as
+        the budget reaches. These parts cannot be compared with the checksum of the whole file.
+    on_error : {"raise", "skip"}, default="raise"
+        Refuse records that cannot be read, or leave them out and say in ``.skipped`` which they were.
+    split_seed : int, default=0
+        Seed of ``.splits()``.
 
     Returns
     -------
     SceneData
-        Factors, graph, views, groups, and pictures if asked for. Values that stand for "not worn" are missing.
+        Factors, graph, views, groups, and pictures or videos if asked for. Values that stand for "not worn" are missing.
 
     Raises
     ------
     ParameterError
-        If there is no such scene.
+        If there is no such scene, or it does not have what is asked for.
     DataError
-        If the scene is a video scene or not on the hub; if it cannot be reached; if a file is incomplete, tampered with, or does not have the columns and keys
+        If the scene is not on the hub; if it cannot be reached; if a file is incomplete, tampered with, or does not have the columns and keys
         that are expected (with file, row and key); if views of an instance disagree.
     MissingDependencyError
         If ``pip install causalkit[datasets]`` is needed.
 
     Notes
     -----
-    The layout was taken from the card of the data set and from users of it. This loader has been run against a server that speaks the protocol of the hub and against
-    files of that layout, and not yet against the hub itself.
+    The layouts were taken from the cards of the data sets, from the authors' code and from users. This loader has been run against a server that speaks the protocol of the
+    hub and against files of these layouts, and not yet against the hub itself. For the robot in the kitchen the order of the five views is that which users report. Saved tensors
+    of the folder layout (``latent/*.pt``) are not read, as that would run code from a file.
 
     Examples
     --------
@@ -91,16 +129,25 @@ def load_causalverse(
     >>> load_causalverse("fall").graph  # doctest: +SKIP
     """
     require_pandas()
-    check_choice("what", what, ("latents", "images"))
-    info, store = _store(scene, path, revision, endpoint, cache_dir)
-    labels = _stacked([_read_labels(store, number) for number in range(len(store.shards))])
-    data = _scene(info, labels, store.revision)
+    info = describe(scene)
+    check_choice("what", what, ("latents", f"{info.kind}s"))
+    check_choice("if_larger", if_larger, ("raise", "sample"))
+    check_choice("on_error", on_error, ("raise", "skip"))
+    where = Where.of(path, revision, endpoint, cache_dir, repository)
+    if info.kind == "video":
+        return _load_videos(info, where, what == "videos", max_bytes, on_error, split_seed)
+    store = _store(info, where)
+    problems = Problems(on_error)
+    labels = read_labels(store, problems)
+    data = build_table(info, labels, store.revision, problems, split_seed)
     if what == "latents":
         return data
-    check_plan(store.plan(f"pictures of {scene}"), max_bytes)
+    plan = store.plan(f"pictures of {scene}")
+    if max_bytes is not None and plan.missing > max_bytes and if_larger == "sample":
+        return _with_parts(data, store, labels, _parts(data, store, labels, max_bytes)[1])
+    check_plan(plan, max_bytes)
     files = tuple(store.whole(shard) for shard in store.shards)
-    source = ParquetImages(files, labels["shard"].to_numpy(), labels["row"].to_numpy())
-    return SceneData(data.info, data.latents, data.views, data.groups, source, None, store.revision)
+    return replace(data, images=ParquetImages(files, labels["shard"].to_numpy(), labels["row"].to_numpy()))
 
 
 def plan_causalverse(
@@ -108,17 +155,21 @@ def plan_causalverse(
     *,
     path: str | Path | None = None,
     revision: str = "main",
+    repository: str | None = None,
     endpoint: str | None = None,
     cache_dir: str | Path | None = None,
+    max_bytes: int | None = None,
 ) -> DownloadPlan:
-    """Say what loading the pictures of a scene would move, without moving it.
+    """Say what loading the pictures or videos of a scene would move, without moving it.
 
     Parameters
     ----------
     scene : str
-        Name of an image scene.
-    path, revision, endpoint, cache_dir : optional
+        Name of a scene.
+    path, revision, repository, endpoint, cache_dir : optional
         As for :func:`load_causalverse`.
+    max_bytes : int, optional
+        Plan the part of an image scene that ``if_larger="sample"`` would download; the plan says which values it covers. Needs the labels, which are read.
 
     Returns
     -------
@@ -130,279 +181,113 @@ def plan_causalverse(
     >>> from causalkit.datasets import plan_causalverse
     >>> print(plan_causalverse("fall"))  # doctest: +SKIP
     """
-    return _store(scene, path, revision, endpoint, cache_dir)[1].plan(f"pictures of {scene}")
-
-
-def _store(
-    scene: str, path: str | Path | None, revision: str, endpoint: str | None, cache_dir: str | Path | None
-) -> tuple[SceneInfo, Store]:
     info = describe(scene)
-    if info.kind != "image":
-        where = (
-            "is on the hub, but videos are not read yet"
-            if info.hub
-            else "is not on the hub, as far as is known"
-        )
-        raise DataError(f"scene {scene!r} has videos and {where}; image scenes: list_scenes(kind='image')")
-    if info.split is None or info.hub is None:
-        raise DataError(f"scene {scene!r} is not on the hub, as far as is known")
-    if path is not None:
-        return info, Folder(path, info.split)
-    return info, Hub(info.hub, info.split, revision, endpoint, None if cache_dir is None else Path(cache_dir))
+    where = Where.of(path, revision, endpoint, cache_dir, repository)
+    store = _store(info, where)
+    plan = store.plan(f"{info.kind}s of {scene}")
+    if max_bytes is None or plan.missing <= max_bytes or info.kind == "video":
+        return plan
+    problems = Problems("skip")
+    labels = read_labels(store, problems)
+    data = build_table(info, labels, store.revision, problems, 0)
+    parts, chosen = _parts(data, store, labels, max_bytes)
+    covered = coverage(parts, chosen, data)
+    what = f"a part of the images of {scene}, {len(chosen)} of {len(parts)} row groups with {covered}"
+    return store.plan(what, [part.as_shard(store) for part in chosen])
 
 
-# -- factors -----------------------------------------------------------------------------------------------------------------------
+def published_splits(*, endpoint: str | None = None) -> dict[str, tuple[str, ...]]:
+    """Ask the hub which data sets CausalVerse has published, and which splits, each a scene, they have.
 
+    Parameters
+    ----------
+    endpoint : str, optional
+        Another server than that of the hub.
 
-def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of all shards, in order."""
-    import pandas as pd
+    Returns
+    -------
+    dict of str to tuple of str
+        Splits of every repository, by the names of its parquet files.
 
-    return pd.concat(frames, ignore_index=True)
+    Raises
+    ------
+    DataError
+        If the hub cannot be reached.
 
-
-def import_parquet() -> Any:
-    """Return the reader of parquet files."""
+    Examples
+    --------
+    >>> from causalkit.datasets import published_splits
+    >>> published_splits()  # doctest: +SKIP
+    """
+    hub = import_hub()
+    api = hub.HfApi(endpoint=endpoint)
     try:
-        import pyarrow.parquet
-    except ImportError as problem:
-        raise MissingDependencyError(
-            "reading parquet needs pyarrow: pip install 'causalkit[datasets]'"
-        ) from problem
-    return pyarrow.parquet
+        names = [found.id for found in api.list_datasets(author=ORGANISATION)]
+        files = {name: api.list_repo_files(name, repo_type="dataset") for name in names}
+    except (hub.errors.HTTPError, hub.errors.HfHubHTTPError, OSError) as problem:
+        raise DataError(f"cannot list the data sets of {ORGANISATION}: {problem}") from problem
+    return {
+        name: tuple(sorted({m["split"] for m in map(SHARD.search, listed) if m}))
+        for name, listed in sorted(files.items())
+    }
 
 
-def _read_labels(store: Store, number: int) -> pd.DataFrame:
-    """Return the factors of one shard, one row each, with the place of every row; only the columns of labels are read."""
-    import pandas as pd
-
-    shard = store.shards[number]
-    with store.open(shard) as file:
-        try:
-            parquet = import_parquet().ParquetFile(file, pre_buffer=True)
-            names = parquet.schema_arrow.names
-            table = parquet.read(columns=["metavalue"])
-        except (OSError, ValueError) as problem:
-            raise DataError(f"{shard.name} cannot be read as parquet: {problem}") from problem
-    if "metavalue" not in names:
-        raise DataError(f"{shard.name} has the columns {', '.join(names)}; 'metavalue' is expected")
-    texts = table.column("metavalue").to_pylist()
-    records = [_parse(text, shard.name, row) for row, text in enumerate(texts)]
-    return pd.DataFrame.from_records(records).assign(
-        shard=number, row=np.arange(len(records)), file=shard.name
-    )
+def _store(info: SceneInfo, where: Where) -> Store:
+    split = info.split or info.name
+    if where.path is not None:
+        return Folder(where.path, split)
+    repository = where.repository or info.hub or _search(info, where)
+    return Hub(repository, split, where.revision, where.endpoint, where.cache_dir)
 
 
-def _parse(text: Any, name: str, row: int) -> dict[str, Any]:
-    try:
-        record = json.loads(text)
-    except (TypeError, ValueError) as problem:
-        raise DataError(
-            f"{name}, row {row}: metavalue is not JSON ({problem}): {str(text)[:60]!r}"
-        ) from problem
-    if not isinstance(record, dict):
-        raise DataError(f"{name}, row {row}: metavalue is {type(record).__name__}; an object is expected")
-    return record
-
-
-def _scene(info: SceneInfo, labels: pd.DataFrame, revision: str | None) -> SceneData:
-    """Build the typed table, views and groups from the records of all shards."""
-    if not len(labels):
-        raise DataError(f"the shards of {info.name!r} have no rows")
-    keys = [factor.name for factor in info.factors]
-    for name in keys if info.views is None else [*keys, *NOT_FACTORS]:
-        _require(labels, name)
-    latents = _typed_table(info, labels)
-    n = len(labels)
-    views = _integers(labels, "view") if "view" in labels else np.zeros(n, dtype=np.intp)
-    groups = _integers(labels, "id") if "id" in labels else np.arange(n)
-    if info.views is not None:
-        _check_views(latents, groups, labels)
-    return SceneData(info, latents, views, groups, revision=revision)
-
-
-def _shown(value: Any) -> str:
-    return repr(value.item() if isinstance(value, np.generic) else value)
-
-
-def _integers(labels: pd.DataFrame, name: str) -> Rows:
-    values = labels[name].map(
-        lambda v: isinstance(v, int | float) and not isinstance(v, bool) and v == int(v) and abs(v) < 2**53
-    )
-    wrong = np.flatnonzero(~values.to_numpy(dtype=bool))
-    if wrong.size:
-        at = labels.iloc[int(wrong[0])]
-        raise DataError(
-            f"{at['file']}, row {at['row']}: {name} is {_shown(at[name])}; an integer is expected"
+def _search(info: SceneInfo, where: Where) -> str:
+    """Return the repository that has a scene which was not published when the manifest was written."""
+    published = published_splits(endpoint=where.endpoint)
+    found = [name for name, splits in published.items() if info.name in splits]
+    if not found:
+        listed = "; ".join(
+            f"{name}: {', '.join(splits) or 'no parquet files'}" for name, splits in published.items()
         )
-    return labels[name].to_numpy(dtype=np.intp)
-
-
-def _require(labels: pd.DataFrame, name: str) -> None:
-    if name not in labels:
-        found = [c for c in labels.columns if c not in ("shard", "row", "file")]
-        raise DataError(f"metavalue has no key {name!r}; it has {', '.join(found)}: the layout has changed")
-    absent = labels[name].isna().to_numpy() if name in NOT_FACTORS else np.zeros(len(labels), dtype=bool)
-    if absent.any():
-        at = labels.iloc[int(np.flatnonzero(absent)[0])]
-        raise DataError(f"{at['file']}, row {at['row']}: no {name!r}")
-
-
-def _typed_table(info: SceneInfo, labels: pd.DataFrame) -> pd.DataFrame:
-    """Return factors with their types; sentinels are missing, categories categorical; keys that are not in the manifest are kept at the end."""
-    import pandas as pd
-
-    known = [factor.name for factor in info.factors]
-    others = [c for c in labels.columns if c not in (*known, *NOT_FACTORS, "shard", "row", "file")]
-    columns = {f.name: _typed(labels, f, info.sentinels.get(f.name)) for f in info.factors}
-    return pd.DataFrame({**columns, **{name: _extra(labels[name]) for name in others}})
-
-
-def _extra(column: pd.Series) -> pd.Series:
-    """Return a column that the manifest does not know: numbers as they are, all else as categories of its JSON text."""
-    if column.dtype.kind in "iuf":
-        return column
-    return column.map(lambda value: value if isinstance(value, str) else json.dumps(value)).astype("category")
-
-
-def _typed(labels: pd.DataFrame, factor: Factor, sentinel: float | None) -> Any:
-    column = labels[factor.name]
-    if sentinel is not None:
-        column = column.mask(column == sentinel)
-    if factor.type == "category":
-        nested = np.flatnonzero(column.map(lambda value: isinstance(value, list | dict)).to_numpy())
-        if nested.size:
-            at = labels.iloc[int(nested[0])]
-            raise DataError(
-                f"{at['file']}, row {at['row']}: {factor.name} is {_shown(at[factor.name])}; one value is expected"
-            )
-        return column.astype("category")
-    numbers = column.map(_as_number)
-    wrong = np.flatnonzero(numbers.isna().to_numpy() & column.notna().to_numpy())
-    if wrong.size:
-        at = labels.iloc[int(wrong[0])]
         raise DataError(
-            f"{at['file']}, row {at['row']}: {factor.name} is {_shown(at[factor.name])}; a number is expected"
+            f"scene {info.name!r} is not on the hub under this name. {ORGANISATION} has {listed or 'nothing'}. "
+            "Give repository=... if it is one of these, or path=... for your copy"
         )
-    return numbers.astype(float)
+    return found[0]
 
 
-def _as_number(value: Any) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
-    return float(value) if number else float("nan")
+def _load_videos(
+    info: SceneInfo, where: Where, videos: bool, max_bytes: int | None, on_error: OnError, seed: int
+) -> SceneData:
+    if where.path is not None and is_video_folder(where.path):
+        return load_video_folder(info, where.path, videos=videos, on_error=on_error, seed=seed)
+    store = _store(info, where)
+    if videos:
+        check_plan(store.plan(f"videos of {info.name}"), max_bytes)
+    return load_video_shards(info, store, videos=videos, on_error=on_error, seed=seed)
 
 
-def _check_views(latents: pd.DataFrame, groups: Rows, labels: pd.DataFrame) -> None:
-    """Refuse instances whose views have different factors, or that have one view twice."""
-    known = [name for name in latents if latents[name].dtype.kind in "iuf"]
-    different = latents[known].groupby(groups).nunique(dropna=False).gt(1).any(axis=1)
-    if different.any():
-        instance = different.index[int(different.to_numpy().argmax())]
-        rows = labels[groups == instance]
-        raise DataError(
-            f"instance {instance} has different factors in its views ({rows['file'].iloc[0]}, rows {rows['row'].tolist()})"
-        )
-    twice = labels.duplicated(["id", "view"])
-    if twice.any():
-        at = labels[twice].iloc[0]
-        raise DataError(f"{at['file']}, row {at['row']}: instance {at['id']} has view {at['view']} twice")
+# -- a part of the pictures --------------------------------------------------------------------------------------------------------
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------------------------
+def _parts(data: SceneData, store: Store, labels: pd.DataFrame, budget: int) -> tuple[list[Part], list[Part]]:
+    """Return all row groups, and those that fit a budget and hold as many values as possible."""
+    parts = list_parts(store, data, labels["shard"].to_numpy(), labels["row"].to_numpy())
+    chosen = choose(parts, budget)
+    if not chosen:
+        smallest = min(part.size for part in parts)
+        raise DataError(f"max_bytes={budget:,} is less than the smallest row group, {smallest:,} bytes")
+    return parts, chosen
 
 
-@dataclass(frozen=True)
-class ParquetImages:
-    """Pictures inside parquet files, decoded when they are read; rows of one row group are read together, and the last groups are kept."""
-
-    files: tuple[Path, ...]
-    shard: Rows
-    row: Rows
-    _kept: OrderedDict[tuple[int, int], list[Any]] = field(
-        default_factory=OrderedDict, repr=False, compare=False
-    )
-    _known_ends: dict[int, NDArray[np.intp]] = field(default_factory=dict, repr=False, compare=False)
-
-    @property
-    def n_images(self) -> int:
-        """Number of rows."""
-        return len(self.row)
-
-    @property
-    def identity(self) -> str:
-        """Files with sizes and times, and which rows."""
-        stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in self.files]
-        return f"{stats} {self.shard.tobytes().hex()} {self.row.tobytes().hex()}"
-
-    def read(self, rows: Rows, size: int | None = None) -> Images:
-        """Decode some rows."""
-        blobs = {int(k): blob for k, blob in self._blobs(rows)}
-        with ThreadPoolExecutor(THREADS) as pool:
-            pictures = list(
-                pool.map(lambda k: resized(self._decode(blobs[int(k)], int(k))[None], size)[0], rows)
-            )
-        check_size(pictures)
-        return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 3), dtype=np.uint8)
-
-    def _blobs(self, rows: Rows) -> Iterator[tuple[int, Any]]:
-        for shard in np.unique(self.shard[rows]).tolist():
-            chosen = rows[self.shard[rows] == shard]
-            ends = self._ends(shard)
-            group = np.searchsorted(ends, self.row[chosen], side="right")
-            for number in np.unique(group).tolist():
-                blobs, first = self._group(shard, number), int(ends[number - 1]) if number else 0
-                yield from ((int(k), blobs[int(self.row[k]) - first]) for k in chosen[group == number])
-
-    def _ends(self, shard: int) -> NDArray[np.intp]:
-        """Return the row after each row group of a shard."""
-        if shard not in self._known_ends:
-            metadata = import_parquet().read_metadata(self.files[shard])
-            sizes = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
-            self._known_ends[shard] = np.cumsum(sizes)
-        return self._known_ends[shard]
-
-    def _group(self, shard: int, number: int) -> list[Any]:
-        key = (shard, number)
-        if key not in self._kept:
-            parquet = import_parquet().ParquetFile(self.files[shard])
-            if "image" not in parquet.schema_arrow.names:
-                raise DataError(f"{self.files[shard].name} has no column 'image'")
-            column = parquet.read_row_group(number, columns=["image"])
-            self._kept[key] = column.column("image").to_pylist()
-            while len(self._kept) > KEPT_ROW_GROUPS:
-                self._kept.popitem(last=False)
-        return self._kept[key]
-
-    def _decode(self, cell: Any, k: int) -> Images:
-        data = cell.get("bytes") if isinstance(cell, Mapping) else cell
-        where = f"{self.files[self.shard[k]].name}, row {self.row[k]}"
-        if not data:
-            raise DataError(f"{where}: there is no picture")
-        try:
-            return decode_png(data)
-        except MissingDependencyError:
-            raise
-        except Exception as problem:
-            raise DataError(f"{where}: the picture cannot be decoded ({problem})") from problem
-
-
-def decode_png(data: bytes) -> Images:
-    """Decode a picture to (height, width, 3): by OpenCV where it is installed, which is faster, else by Pillow."""
-    try:
-        import cv2
-    except ImportError:
-        return _decode_by_pillow(data)
-    found = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
-    if found is None:
-        raise ParameterError("not a picture")
-    return np.asarray(found[:, :, ::-1])
-
-
-def _decode_by_pillow(data: bytes) -> Images:
-    try:
-        from PIL import Image
-    except ImportError as problem:
-        raise MissingDependencyError(
-            "decoding pictures needs Pillow: pip install 'causalkit[datasets]'"
-        ) from problem
-    return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+def _with_parts(data: SceneData, store: Store, labels: pd.DataFrame, chosen: list[Part]) -> SceneData:
+    """Download row groups, and return their rows."""
+    check_plan(store.plan("a part of the pictures", [part.as_shard(store) for part in chosen]), None)
+    shard, row = labels["shard"].to_numpy(), labels["row"].to_numpy()
+    inside = [
+        np.flatnonzero((shard == p.shard) & (row >= p.first) & (row < p.first + p.rows)) for p in chosen
+    ]
+    rows = np.concatenate(inside)
+    part_of = np.repeat(np.arange(len(chosen)), [len(some) for some in inside])
+    first = np.array([p.first for p in chosen])[part_of]
+    files = tuple(fetch(store, part) for part in chosen)
+    return replace(data.take(rows), images=ParquetImages(files, part_of, row[rows] - first))

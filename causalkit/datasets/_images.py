@@ -108,20 +108,6 @@ class Selected:
         return self.source.read(self.rows[rows], size)
 
 
-def write_cache(source: ImageSource, size: int, path: Path, batch: int = 256) -> Cached:
-    """Bring all pictures to one size and write them to one file, which takes its name only when it is whole."""
-    from numpy.lib.format import open_memmap
-
-    unfinished = path.with_name(path.name + ".part")
-    out = open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=(source.n_images, size, size, 3))
-    for first in range(0, source.n_images, batch):
-        rows = np.arange(first, min(first + batch, source.n_images))
-        out[rows] = source.read(rows, size)
-    out.flush()
-    unfinished.replace(path)
-    return Cached(path)
-
-
 def resized(images: Images, size: int | None) -> Images:
     """Bring pictures to a square size, if one is given: by means over blocks where that is exact, else by Pillow."""
     height, width = images.shape[1:3]

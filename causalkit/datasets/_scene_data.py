@@ -11,16 +11,20 @@ import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causalkit._random import Seed, as_generator
 from causalkit._validation import Cyclic, Declared, check_choice, check_count
-from causalkit.datasets._images import ImageSource, Selected, write_cache
+from causalkit.datasets._cache import cached_pictures, cached_videos
+from causalkit.datasets._images import Cached, ImageSource, Selected
 from causalkit.datasets._laws import LAWS
 from causalkit.datasets._manifest import Factor, SceneInfo
+from causalkit.datasets._pairs import counterfactual_pairs, frame_pairs, view_pairs
+from causalkit.datasets._recordings import Clips, Medium, Recordings, make_clips
+from causalkit.datasets._videos import CachedVideos
 from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
 from causalkit.graph import CausalGraph
 
@@ -31,7 +35,7 @@ __all__ = ["SceneData"]
 
 Rows: TypeAlias = NDArray[np.intp]
 Range: TypeAlias = tuple[float, float] | Iterable[Any]
-PAIRS = ("views", "counterfactual")
+PAIRS = ("views", "counterfactual", "temporal")
 
 
 def require_pandas() -> None:
@@ -62,6 +66,14 @@ class SceneData:
         For generated scenes: the noise of every derived factor, so that counterfactuals are exact.
     revision : str or None
         Revision of the data.
+    recordings : Recordings or None
+        Videos of every row, for video scenes.
+    names : tuple of str or None
+        Name of every instance by its number, such as its UUID.
+    split_seed : int, default=0
+        Seed of `splits`, unless it is given another.
+    skipped : tuple of str
+        What could not be read and was left out, each with its reason.
     """
 
     info: SceneInfo
@@ -71,6 +83,10 @@ class SceneData:
     images: ImageSource | None = field(repr=False, default=None)
     noise: Mapping[str, NDArray[np.float64]] | None = field(repr=False, default=None)
     revision: str | None = None
+    recordings: Recordings | None = field(repr=False, default=None)
+    names: tuple[str, ...] | None = field(repr=False, default=None)
+    split_seed: int = 0
+    skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -124,6 +140,7 @@ class SceneData:
             groups=self.groups[chosen],
             images=None if self.images is None else Selected(self.images, chosen),
             noise=noise,
+            recordings=None if self.recordings is None else self.recordings.take(chosen),
         )
 
     def positions(self, rows: Sequence[int] | Rows | NDArray[np.bool_]) -> Rows:
@@ -151,21 +168,25 @@ class SceneData:
         return found.astype(np.intp)
 
     def splits(
-        self, *, by: Literal["id"] = "id", shares: Mapping[str, float] | None = None, seed: int = 0
+        self,
+        *,
+        by: Literal["id", "uuid"] = "id",
+        shares: Mapping[str, float] | None = None,
+        seed: int | None = None,
     ) -> dict[str, Rows]:
         """Split rows into parts that share no instance.
 
-        Instances are put in the order of a hash of their number and the seed, so that the parts do not depend on the order of rows and shards.
+        Instances are put in the order of a hash of their number, or name, and the seed, so that the parts do not depend on the order of rows and shards.
         They do depend on which instances are there.
 
         Parameters
         ----------
-        by : {"id"}, default="id"
-            What must not be torn apart: the instance.
+        by : {"id", "uuid"}, default="id"
+            What must not be torn apart, the instance, known by its number or by its name.
         shares : mapping of str to float, default={"train": .7, "validation": .15, "test": .15}
             Shares of instances, which sum to 1.
-        seed : int, default=0
-            Seed.
+        seed : int, optional
+            Seed; by default ``split_seed``.
 
         Returns
         -------
@@ -179,12 +200,21 @@ class SceneData:
         >>> {name: len(rows) for name, rows in scene.splits().items()}
         {'train': 280, 'validation': 60, 'test': 60}
         """
-        check_choice("by", by, ("id",))
+        check_choice("by", by, ("id", "uuid"))
+        if by == "uuid" and self.names is None:
+            raise ParameterError("instances of this scene have numbers and no names; split by='id'")
+        names = self.names if by == "uuid" and self.names is not None else None
+        chosen = self.split_seed if seed is None else seed
         shares = {"train": 0.7, "validation": 0.15, "test": 0.15} if shares is None else dict(shares)
         if not shares or not min(shares.values()) > 0 or not abs(sum(shares.values()) - 1) < 1e-9:
             raise ParameterError(f"shares are {shares}; give positive shares that sum to 1")
         instances = np.unique(self.groups)
-        order = sorted(instances.tolist(), key=lambda i: hashlib.sha256(f"{seed}:{i}".encode()).digest())
+
+        def place(instance: int) -> bytes:
+            name = instance if names is None else names[instance]
+            return hashlib.sha256(f"{chosen}:{name}".encode()).digest()
+
+        order = sorted(instances.tolist(), key=place)
         ends = np.rint(np.cumsum(list(shares.values())) * len(order)).astype(int)
         parts = np.split(np.array(order), ends[:-1])
         return {
@@ -267,21 +297,29 @@ class SceneData:
 
     # -- pairs -----------------------------------------------------------------------------------------------------------------
 
-    def pairs(self, kind: Literal["views", "counterfactual"], *, rng: Seed = 0) -> pd.DataFrame:
-        """Return pairs of rows.
+    def pairs(
+        self,
+        kind: Literal["views", "counterfactual", "temporal"],
+        *,
+        stride_seconds: float | None = None,
+        rng: Seed = 0,
+    ) -> pd.DataFrame:
+        """Return pairs of rows, or of frames.
 
         Parameters
         ----------
-        kind : {"views", "counterfactual"}
+        kind : {"views", "counterfactual", "temporal"}
             ``"views"``: every two views of one instance. ``"counterfactual"``: rows of the same view whose free factors differ in exactly one, with a donor, another row with the
-            same new value of it (pairs without one are left out); they exist where free factors lie on a grid.
+            same new value of it (pairs without one are left out); they exist where free factors lie on a grid. ``"temporal"``: frames of a video that are some time apart.
+        stride_seconds : float, optional
+            For ``"temporal"``: how far apart, a whole number of frames; by default one frame.
         rng : int, numpy.random.Generator or None, default=0
             Seed of the donors.
 
         Returns
         -------
         pandas.DataFrame
-            Columns first and second, or factual, target, donor and factor; positions of rows.
+            Positions of rows in the columns first and second, or factual, target, donor and factor; or row and the numbers of two frames in first and second.
 
         Raises
         ------
@@ -295,44 +333,63 @@ class SceneData:
         >>> scene.pairs("counterfactual").factor.value_counts().to_dict() != {}
         True
         """
-        import pandas as pd
-
         check_choice("kind", kind, PAIRS)
         if kind == "views":
-            together = pd.DataFrame({"group": self.groups, "row": np.arange(len(self))})
-            both = together.merge(together, on="group")
-            both = both[both.row_x < both.row_y]
-            found = pd.DataFrame({"first": both.row_x.to_numpy(), "second": both.row_y.to_numpy()})
+            found = view_pairs(self)
+        elif kind == "counterfactual":
+            found = counterfactual_pairs(self, as_generator(rng))
         else:
-            parts = [self._differing_in(name, as_generator(rng)) for name in self.info.names("exogenous")]
-            found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+            videos = self._videos()
+            lag = 1 if stride_seconds is None else videos.steps(stride_seconds)
+            found = frame_pairs(len(self), videos.color.facts(0).n_frames, lag)
         if not len(found):
             raise DataError(f"there are no pairs of the kind {kind!r} in these rows")
         return found
 
-    def _differing_in(self, factor: str, rng: np.random.Generator) -> pd.DataFrame:
-        """Return pairs of rows that differ in one free factor only, with donors."""
-        import pandas as pd
+    # -- videos ----------------------------------------------------------------------------------------------------------------
 
-        others = [name for name in self.info.names("exogenous") if name != factor]
-        rows = self.latents[[*others, factor]].assign(view=self.views, row=np.arange(len(self)))
-        both = rows.merge(rows, on=[*others, "view"], suffixes=("", "_new"))
-        both = both[both[factor] != both[f"{factor}_new"]]
-        same = rows.groupby([factor, "view"]).row.apply(np.array).to_dict()
-        donors = []
-        for target, value, view in zip(both.row_new, both[f"{factor}_new"], both["view"], strict=True):
-            candidates = same[value, view]
-            rest = candidates[candidates != target]
-            donors.append(int(rng.choice(rest)) if rest.size else -1)
-        found = pd.DataFrame(
-            {
-                "factual": both.row.to_numpy(),
-                "target": both.row_new.to_numpy(),
-                "donor": donors,
-                "factor": factor,
-            }
-        )
-        return found[found.donor >= 0]
+    def clips(
+        self,
+        frames: int,
+        stride_seconds: float,
+        *,
+        every_seconds: float | None = None,
+        size: int | None = None,
+        medium: Medium = "color",
+    ) -> Clips:
+        """Cut videos into clips of one length and one time step.
+
+        Parameters
+        ----------
+        frames : int
+            Frames of a clip.
+        stride_seconds : float
+            Time from one frame to the next, a whole number of frames of the video.
+        every_seconds : float, optional
+            Time from the start of a clip to that of the next; by default clips do not overlap.
+        size : int, optional
+            Height and width to which pictures are brought; by default they stay as they are.
+        medium : {"color", "depth"}, default="color"
+            What is shown.
+
+        Returns
+        -------
+        Clips
+            A sequence; a clip is decoded when it is asked for. Clips of one instance belong together: ``groups[clip.row]``.
+
+        Raises
+        ------
+        ParameterError
+            If the step is no whole number of frames, or videos are too short for a clip.
+        DataError
+            If there are no videos; when a clip is read, if its video is damaged or ends before, or its trajectories have another length.
+        """
+        return make_clips(self._videos(), len(self), frames, stride_seconds, every_seconds, size, medium)
+
+    def _videos(self) -> Recordings:
+        if self.recordings is None:
+            raise DataError("there are no videos here; load a video scene with what='videos'")
+        return self.recordings
 
     def counterfactual(self, changes: Mapping[str, float | NDArray[np.float64]]) -> SceneData:
         """Return what would have been, had some factors been set: same noise, same views, everything that follows recomputed.
@@ -438,8 +495,10 @@ class SceneData:
 
         return torch_dataset(self)
 
-    def cache(self, size: int, directory: str | Path) -> SceneData:
-        """Bring all pictures to one size, once, and read them from one file from then on.
+    def cache(
+        self, size: int, directory: str | Path, *, on_error: Literal["raise", "skip"] = "raise"
+    ) -> SceneData:
+        """Bring all pictures, or all frames of videos, to one size, once, and read them from one file from then on.
 
         Parameters
         ----------
@@ -448,6 +507,8 @@ class SceneData:
         directory : str or pathlib.Path
             Where the file goes; it is named by scene, revision, rows, where the pictures come from, and size, and written again only if
             any of them changes.
+        on_error : {"raise", "skip"}, default="raise"
+            Refuse what cannot be decoded, or leave these rows out and say in ``skipped`` which they were.
 
         Returns
         -------
@@ -463,17 +524,27 @@ class SceneData:
         (20, 16, 16, 3)
         """
         check_count("size", size)
-        if self.images is None:
-            raise DataError("this scene was loaded without pictures; load it with what='images'")
-        content = self.images.identity + self.as_dataframe().to_json(double_precision=15)
+        check_choice("on_error", on_error, ("raise", "skip"))
+        source = self.images if self.recordings is None else self.recordings.color
+        if source is None:
+            raise DataError("this scene was loaded without pictures; load it with what='images' or 'videos'")
+        content = source.identity + self.as_dataframe().to_json(double_precision=15)
         digest = hashlib.sha256(content.encode()).hexdigest()[:16]
         path = Path(directory) / f"{self.info.name}-{self.revision or 'generated'}-{digest}-{size}.npy"
-        if path.exists():
-            from causalkit.datasets._images import Cached
-
-            return replace(self, images=Cached(path))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return replace(self, images=write_cache(self.images, size, path))
+        if self.recordings is None:
+            lost = cached_pictures(cast("ImageSource", source), size, path, on_error)
+            whole = replace(self, images=Cached(path))
+        else:
+            videos = self.recordings.color
+            lost = cached_videos(videos, size, path, on_error)
+            rate = videos.facts(0).frames_per_second
+            small = CachedVideos(path, rate, np.arange(len(self)))
+            whole = replace(self, recordings=replace(self.recordings, color=small, depth=None))
+        if not lost:
+            return whole
+        reasons = tuple(f"row {row}: {reason}" for row, reason in lost.items())
+        kept = np.setdiff1d(np.arange(len(self)), list(lost))
+        return replace(whole.take(kept), skipped=(*self.skipped, *reasons))
 
 
 def _drawn(possible: NDArray[np.bool_], instance: int, seed: int) -> NDArray[np.bool_]:

@@ -7,11 +7,12 @@ the checksum that the hub states before it is used. Reading a part asks for that
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +20,10 @@ from causalkit.exceptions import DataError, MissingDependencyError
 
 __all__ = ["DownloadPlan"]
 
+# Between the name of a shard and the number of a row group.
+PART = "#"
 LOGGER = logging.getLogger("causalkit.datasets")
+COMMIT = re.compile("[0-9a-f]{40}")
 SHARD = re.compile(r"(?P<split>[\w.-]+)-(?P<number>\d+)-of-(?P<total>\d+)\.parquet$")
 
 
@@ -99,8 +103,20 @@ class Store(Protocol):
         """Return the path of a whole shard on this machine."""
         ...
 
-    def plan(self, what: str) -> DownloadPlan:
-        """Return what would be moved to have all shards here."""
+    def plan(self, what: str, shards: Sequence[Shard] | None = None) -> DownloadPlan:
+        """Return what would be moved to have shards here; by default all."""
+        ...
+
+    def kept_texts(self, shard: Shard) -> list[Any] | None:
+        """Return the labels of a shard, if they were kept."""
+        ...
+
+    def keep_texts(self, shard: Shard, texts: list[Any]) -> None:
+        """Keep the labels of a shard for the next time."""
+        ...
+
+    def part(self, shard: Shard, group: int) -> Path | None:
+        """Return where a row group of a shard is, or would be kept by itself; None where shards are here as a whole."""
         ...
 
 
@@ -145,10 +161,21 @@ class Folder:
         """Return the path of a shard."""
         return self._places[shard.name]
 
-    def plan(self, what: str) -> DownloadPlan:
+    def plan(self, what: str, shards: Sequence[Shard] | None = None) -> DownloadPlan:
         """Return that all is here."""
-        size = sum(shard.size for shard in self.shards)
-        return DownloadPlan(what, tuple(self.shards), size, 0)
+        chosen = tuple(self.shards if shards is None else shards)
+        return DownloadPlan(what, chosen, sum(shard.size for shard in chosen), 0)
+
+    def kept_texts(self, shard: Shard) -> list[Any] | None:  # noqa: ARG002 - the shard itself is here
+        """Return nothing."""
+        return None
+
+    def keep_texts(self, shard: Shard, texts: list[Any]) -> None:
+        """Do nothing."""
+
+    def part(self, shard: Shard, group: int) -> Path | None:  # noqa: ARG002 - the shard itself is here
+        """Return nothing."""
+        return None
 
 
 class Hub:
@@ -159,22 +186,81 @@ class Hub:
     ) -> None:
         self._hub = import_hub()
         self._endpoint, self._cache = endpoint, cache_dir
-        self.repository = repository
-        api = self._hub.HfApi(endpoint=endpoint)
+        self.repository, self._split = repository, split
+        self._notes = (
+            (cache_dir or Path(self._hub.constants.HF_HUB_CACHE))
+            / "causalkit"
+            / repository.replace("/", "--")
+        )
+        kept = self._kept(revision)
+        if kept is not None and (COMMIT.fullmatch(revision) or self._hub.constants.HF_HUB_OFFLINE):
+            self.revision, self.shards = kept
+        else:
+            self.revision, self.shards = self._listed(revision)
+            self._note(f"refs/{revision}", json.dumps(self.revision))
+            self._note(f"{self.revision}/{split}.json", json.dumps([astuple(shard) for shard in self.shards]))
+
+    def _listed(self, revision: str) -> tuple[str | None, list[Shard]]:
+        """Ask the hub for the shards of the split."""
+        api = self._hub.HfApi(endpoint=self._endpoint)
         try:
-            self.revision: str | None = str(api.dataset_info(repository, revision=revision).sha)
+            commit = str(api.dataset_info(self.repository, revision=revision).sha)
             tree = api.list_repo_tree(
-                repository, "data", recursive=True, revision=self.revision, repo_type="dataset"
+                self.repository, "data", recursive=True, revision=commit, repo_type="dataset"
             )
             files = {f.path: f for f in tree if hasattr(f, "size")}
         except (self._hub.errors.HTTPError, self._hub.errors.HfHubHTTPError, OSError) as problem:
+            known = self._kept(revision)
+            hint = f"; with HF_HUB_OFFLINE=1 the labels of {known[0]} that are here are used" if known else ""
             raise DataError(
-                f"cannot list {repository} at revision {revision!r}: {_short(problem)}"
+                f"cannot list {self.repository} at revision {revision!r}: {_short(problem)}{hint}"
             ) from problem
-        names = of_split(list(files), split)
+        names = of_split(list(files), self._split)
         if not names:
-            raise DataError(f"{repository} has no shards of {split!r} at revision {self.revision}")
-        self.shards = [Shard(n, files[n].size, files[n].lfs.sha256 if files[n].lfs else None) for n in names]
+            raise DataError(f"{self.repository} has no shards of {self._split!r} at revision {commit}")
+        sums = [files[n].lfs.sha256 if files[n].lfs else None for n in names]
+        return commit, [Shard(n, files[n].size, known) for n, known in zip(names, sums, strict=True)]
+
+    # -- what was found before -------------------------------------------------------------------------------------------------------
+
+    def _kept(self, revision: str) -> tuple[str | None, list[Shard]] | None:
+        """Return commit and shards as they were last listed."""
+        try:
+            commit = revision if COMMIT.fullmatch(revision) else json.loads(self._read(f"refs/{revision}"))
+            return commit, [Shard(*entry) for entry in json.loads(self._read(f"{commit}/{self._split}.json"))]
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _read(self, name: str) -> str:
+        return (self._notes / name).read_text(encoding="utf-8")
+
+    def _note(self, name: str, text: str) -> None:
+        path = self._notes / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_name(path.name + ".part")
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(path)
+        except OSError:
+            LOGGER.info("%s is not writable; this will be asked for again", self._notes)
+
+    def kept_texts(self, shard: Shard) -> list[Any] | None:
+        """Return the labels of a shard, if they were kept."""
+        try:
+            texts = json.loads(self._read(f"{self.revision}/{shard.name}.labels.json"))
+        except (OSError, ValueError):
+            return None
+        return texts if isinstance(texts, list) else None
+
+    def keep_texts(self, shard: Shard, texts: list[Any]) -> None:
+        """Keep the labels of a shard for the next time."""
+        self._note(f"{self.revision}/{shard.name}.labels.json", json.dumps(texts))
+
+    def part(self, shard: Shard, group: int) -> Path | None:
+        """Return where a row group of a shard is kept by itself."""
+        return self._notes / f"{self.revision}/{shard.name}.{group}.parquet"
+
+    # -- files -----------------------------------------------------------------------------------------------------------------------
 
     def open(self, shard: Shard) -> Any:
         """Open a shard for reading in parts: the copy that is here, or over the net without reading ahead."""
@@ -198,15 +284,20 @@ class Hub:
             verify(path, shard.sha256)
         return path
 
-    def plan(self, what: str) -> DownloadPlan:
+    def plan(self, what: str, shards: Sequence[Shard] | None = None) -> DownloadPlan:
         """Return what is missing in the cache."""
-        present = sum(shard.size for shard in self.shards if self._here(shard) is not None)
+        chosen = tuple(self.shards if shards is None else shards)
+        present = sum(shard.size for shard in chosen if self._here(shard) is not None)
         cache = self._cache or Path(self._hub.constants.HF_HUB_CACHE)
         existing = next(p for p in (cache, *cache.parents) if p.exists())
-        return DownloadPlan(what, tuple(self.shards), present, shutil.disk_usage(existing).free)
+        return DownloadPlan(what, chosen, present, shutil.disk_usage(existing).free)
 
     def _here(self, shard: Shard) -> Path | None:
-        """Return where the cache has a shard."""
+        """Return where the cache has a shard, or a part of one."""
+        name, _, group = shard.name.partition(PART)
+        if group:
+            path = self.part(Shard(name, 0), int(group))
+            return path if path is not None and path.exists() else None
         where = {key: value for key, value in self._where().items() if key != "endpoint"}
         found = self._hub.try_to_load_from_cache(self.repository, shard.name, **where)
         return Path(found) if isinstance(found, str) else None
@@ -220,10 +311,22 @@ class Hub:
         }
 
 
+def import_parquet() -> Any:
+    """Return the reader of parquet files."""
+    try:
+        import pyarrow.parquet
+    except ImportError as problem:
+        raise MissingDependencyError(
+            "reading parquet needs pyarrow: pip install 'causalkit[datasets]'"
+        ) from problem
+    return pyarrow.parquet
+
+
 def import_hub() -> Any:
     """Return the client of the hub."""
     try:
         import huggingface_hub
+        import huggingface_hub.constants
         import huggingface_hub.errors
     except ImportError as problem:
         raise MissingDependencyError(

@@ -10,19 +10,19 @@ import numpy as np
 from causalkit.exceptions import MissingDependencyError
 
 if TYPE_CHECKING:
+    from causalkit.datasets._recordings import Clips
     from causalkit.datasets._scene_data import SceneData
 
 
 def torch_dataset(scene: SceneData) -> Any:
     """Return a map-style data set with ``__getitems__``: a batch is read at once, and not row by row."""
-    try:
-        import torch
-    except ImportError as problem:
-        raise MissingDependencyError("as_torch needs torch: pip install 'causalkit[torch]'") from problem
+    torch = import_torch()
     factors = torch.as_tensor(replace(scene, images=None).as_numpy()[0], dtype=torch.float32)
     views, groups = torch.as_tensor(scene.views), torch.as_tensor(scene.groups)
 
-    class SceneDataset(torch.utils.data.Dataset[Any]):  # type: ignore[misc, unused-ignore]
+    base: Any = torch.utils.data.Dataset
+
+    class SceneDataset(base):  # type: ignore[misc]
         def __len__(self) -> int:
             return len(scene)
 
@@ -38,3 +38,32 @@ def torch_dataset(scene: SceneData) -> Any:
             return items
 
     return SceneDataset()
+
+
+def clip_dataset(clips: Clips) -> Any:
+    """Return a map-style data set of clips."""
+    torch = import_torch()
+
+    base: Any = torch.utils.data.Dataset
+
+    class ClipDataset(base):  # type: ignore[misc]
+        def __len__(self) -> int:
+            return len(clips)
+
+        def __getitem__(self, k: int) -> dict[str, Any]:
+            clip = clips[k]
+            moving = {n: torch.as_tensor(a, dtype=torch.float32) for n, a in clip.trajectories.items()}
+            video = torch.as_tensor(clip.images).permute(0, 3, 1, 2).float() / 255
+            return {**moving, "video": video, "row": clip.row, "frames": torch.as_tensor(clip.frames)}
+
+    return ClipDataset()
+
+
+def import_torch() -> Any:
+    """Return torch."""
+    try:
+        import torch
+        import torch.utils.data
+    except ImportError as problem:
+        raise MissingDependencyError("as_torch needs torch: pip install 'causalkit[torch]'") from problem
+    return torch

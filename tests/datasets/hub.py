@@ -81,6 +81,8 @@ def handler_for(hub):
             path = unquote(urlsplit(self.path).path)
             hub.requests.append((self.command, path))
             api = f"/api/datasets/{hub.repository}"
+            if path == "/api/datasets":
+                return self.as_json([{"id": hub.repository, "tags": [], "private": False}])
             if path in (api, f"{api}/revision/main", f"{api}/revision/{SHA}"):
                 return self.as_json(
                     {

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from causalkit.datasets import load_causalverse, make_scene, plan_causalverse
+from causalkit.datasets import load_causalverse, make_scene, plan_causalverse, published_splits
 from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
 
 from .hub import SHA, FakeHub, serving
@@ -223,16 +223,55 @@ class TestFolder:
                 data.as_numpy([8, row])
 
 
+class TestSkipping:
+    def test_records_that_cannot_be_read(self, tmp_path):
+        _, records, pictures = fall()
+        name, body = next(iter(shards("fall", records, pictures, 1).items()))
+        table = pq.read_table(io.BytesIO(body))
+        texts = table.column("metavalue").to_pylist()
+        texts[7], texts[30] = "{'id': 3}", None
+        folder = put(tmp_path, {name: b""})
+        pq.write_table(table.set_column(2, "metavalue", pa.array(texts)), folder / name, row_group_size=9)
+        with pytest.raises(DataError, match="row 7: metavalue is not JSON"):
+            load_causalverse("fall", path=folder)
+        found = load_causalverse("fall", "images", path=folder, on_error="skip")
+        assert len(found) == 58
+        assert [text.split(":")[0][-6:] for text in found.skipped] == [" row 7", "row 30"]
+        kept = [k for k in range(60) if k not in (7, 30)]
+        np.testing.assert_array_equal(found.as_numpy()[1], pictures[kept])
+
+    def test_pictures_that_cannot_be_decoded(self, tmp_path):
+        _, records, pictures = fall()
+        name, body = next(iter(shards("fall", records, pictures, 1).items()))
+        table = pq.read_table(io.BytesIO(body))
+        cells = table.column("image").to_pylist()
+        cells[9] = {"bytes": b"no picture", "path": ""}
+        folder = put(tmp_path, {name: b""})
+        pq.write_table(table.set_column(0, "image", pa.array(cells)), folder / name, row_group_size=9)
+        data = load_causalverse("fall", "images", path=folder)
+        with pytest.raises(DataError, match="row 9: the picture cannot be decoded"):
+            data.cache(10, tmp_path / "cache")
+        assert not list((tmp_path / "cache").glob("*.npy"))
+        for _ in range(2):
+            found = data.cache(20, tmp_path / "cache", on_error="skip")
+            assert len(found) == len(found.groups) == 59
+            assert len(found.skipped) == 1
+            assert "row 9: the picture cannot be decoded" in found.skipped[0]
+            np.testing.assert_array_equal(found.as_numpy()[1], np.delete(pictures, 9, axis=0))
+        with pytest.raises(DataError, match="row 9 is not in the cache"):
+            data.cache(20, tmp_path / "cache")
+
+
 class TestNames:
     def test_scenes_that_cannot_be_read(self):
         with pytest.raises(ParameterError, match="did you mean 'fall'"):
             load_causalverse("fal")
-        with pytest.raises(DataError, match="videos are not read yet"):
-            load_causalverse("robotics_kitchen")
-        with pytest.raises(DataError, match="not on the hub"):
-            load_causalverse("traffic_town01")
-        with pytest.raises(ParameterError, match="what is 'videos'"):
+        with pytest.raises(
+            ParameterError, match="what is 'videos'; allowed are 'latents' and 'images'|allowed"
+        ):
             load_causalverse("fall", "videos")
+        with pytest.raises(ParameterError, match="what is 'images'"):
+            load_causalverse("robotics_kitchen", "images")
 
     def test_without_the_client(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "huggingface_hub", None)
@@ -277,6 +316,97 @@ class TestHub:
         np.testing.assert_array_equal(found.as_numpy()[1], pictures)
         np.testing.assert_array_equal(again.as_numpy([5])[1], pictures[[5]])
         assert not any("spring" in path for method, path in hub.requests if method == "GET")
+
+    def test_what_is_not_in_the_manifest_is_looked_for(self, hub, tmp_path):
+        with serving(hub) as address:
+            assert published_splits(endpoint=address) == {REPOSITORY: ("fall", "spring")}
+            with pytest.raises(DataError, match="not on the hub under this name.*fall, spring"):
+                load_causalverse("traffic_town01", endpoint=address, cache_dir=tmp_path)
+            name = "data/traffic_town01-00000-of-00001.parquet"
+            sink = io.BytesIO()
+            pq.write_table(pa.table({"metavalue": ['{"Weather": {"rain": 0.5}}']}), sink)
+            hub.files[name] = sink.getvalue()
+            found = load_causalverse("traffic_town01", endpoint=address, cache_dir=tmp_path)
+        assert found.latents["Weather.rain"].tolist() == [0.5]
+
+    def test_a_part_that_holds_every_value(self, hub, tmp_path):
+        """Rows are sorted by u: the first shard has a third of its values, a sample of a third of the bytes has all."""
+        with serving(hub) as address:
+            where = {"endpoint": address, "cache_dir": tmp_path}
+            whole = plan_causalverse("fall", **where)
+            budget = whole.bytes // 3
+            plan = plan_causalverse("fall", max_bytes=budget, **where)
+            hub.sent = 0
+            found = load_causalverse("fall", "images", max_bytes=budget, if_larger="sample", **where)
+            assert hub.sent < 1.05 * budget
+            hub.sent, hub.requests[:] = 0, []
+            again = load_causalverse("fall", "images", max_bytes=budget, if_larger="sample", **where)
+            assert hub.sent < 0.05 * budget, "parts that are here are not sent again"
+            after = plan_causalverse("fall", max_bytes=budget, **where)
+        scene, _, pictures = fall(n=60)
+        shard = len(scene) // 3
+        every = set(scene.latents.u)
+        assert set(scene.latents.u[:shard]) < every
+        assert set(found.latents.u) == every
+        for name in ("h1", "r"):
+            assert set(found.latents[name]) == set(scene.latents[name])
+        assert plan.bytes <= budget
+        assert (
+            "of 36 row groups with 10 of 10 values of h1, 10 of 10 values of r, 10 of 10 values of u"
+            in str(plan)
+        )
+        assert (plan.present, after.missing) == (0, 0)
+        place = {(g, v): k for k, (g, v) in enumerate(zip(scene.groups, scene.views, strict=True))}
+        rows = [place[key] for key in zip(found.groups, found.views, strict=True)]
+        for loaded in (found, again):
+            np.testing.assert_array_equal(loaded.as_numpy()[1], pictures[rows])
+            np.testing.assert_allclose(loaded.latents, scene.latents.iloc[rows])
+
+    def test_a_budget_for_nothing(self, hub, tmp_path):
+        with serving(hub) as address, pytest.raises(DataError, match="less than the smallest row group"):
+            load_causalverse(
+                "fall", "images", endpoint=address, cache_dir=tmp_path, max_bytes=10, if_larger="sample"
+            )
+
+    def test_a_commit_that_was_seen_needs_no_network(self, hub, tmp_path):
+        with serving(hub) as address:
+            first = load_causalverse("fall", endpoint=address, cache_dir=tmp_path)
+            hub.requests[:] = []
+            again = load_causalverse("fall", revision=SHA, endpoint=address, cache_dir=tmp_path)
+            assert hub.requests == []
+        assert again.latents.equals(first.latents)
+        with pytest.raises(DataError, match="cannot list.*HF_HUB_OFFLINE=1 the labels of aaaa"):
+            load_causalverse("fall", endpoint="http://127.0.0.1:9", cache_dir=tmp_path)
+        code = (
+            "from causalkit.datasets import load_causalverse\n"
+            f"print(len(load_causalverse('fall', cache_dir=r'{tmp_path}')))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        assert done.stdout == "240\n"
+
+    def test_notes_that_are_broken_are_asked_for_again(self, hub, tmp_path):
+        with serving(hub) as address:
+            load_causalverse("fall", endpoint=address, cache_dir=tmp_path)
+            notes = list((tmp_path / "causalkit").rglob("*.json"))
+            assert len(notes) == 4
+            for path in notes:
+                path.write_text("[[")
+            found = load_causalverse("fall", revision=SHA, endpoint=address, cache_dir=tmp_path)
+        assert len(found) == 240
+
+    def test_a_cache_that_cannot_be_written(self, hub, tmp_path):
+        """The place of the notes is a file: nothing is kept, and everything works."""
+        (tmp_path / "causalkit").write_text("in the way")
+        with serving(hub) as address:
+            found = load_causalverse("fall", endpoint=address, cache_dir=tmp_path)
+        assert len(found) == 240
 
     def test_more_than_was_allowed(self, hub, tmp_path):
         with serving(hub) as address, pytest.raises(DataError, match="max_bytes=1,000"):

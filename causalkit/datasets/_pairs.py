@@ -1,0 +1,64 @@
+"""Pairs of rows: two views of one instance, exact counterfactuals that happen to be in the data, and frames some time apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from causalkit.datasets._scene_data import SceneData
+
+
+def view_pairs(data: SceneData) -> pd.DataFrame:
+    """Return every two views of one instance."""
+    import pandas as pd
+
+    together = pd.DataFrame({"group": data.groups, "row": np.arange(len(data))})
+    both = together.merge(together, on="group")
+    both = both[both.row_x < both.row_y]
+    return pd.DataFrame({"first": both.row_x.to_numpy(), "second": both.row_y.to_numpy()})
+
+
+def counterfactual_pairs(data: SceneData, rng: np.random.Generator) -> pd.DataFrame:
+    """Return rows of the same view whose free factors differ in exactly one, with donors."""
+    import pandas as pd
+
+    parts = [_differing_in(data, name, rng) for name in data.info.names("exogenous")]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _differing_in(data: SceneData, factor: str, rng: np.random.Generator) -> pd.DataFrame:
+    """Return pairs of rows that differ in one free factor only, with donors."""
+    import pandas as pd
+
+    others = [name for name in data.info.names("exogenous") if name != factor]
+    rows = data.latents[[*others, factor]].assign(view=data.views, row=np.arange(len(data)))
+    both = rows.merge(rows, on=[*others, "view"], suffixes=("", "_new"))
+    both = both[both[factor] != both[f"{factor}_new"]]
+    same = rows.groupby([factor, "view"]).row.apply(np.array).to_dict()
+    donors = []
+    for target, value, view in zip(both.row_new, both[f"{factor}_new"], both["view"], strict=True):
+        candidates = same[value, view]
+        rest = candidates[candidates != target]
+        donors.append(int(rng.choice(rest)) if rest.size else -1)
+    found = pd.DataFrame(
+        {
+            "factual": both.row.to_numpy(),
+            "target": both.row_new.to_numpy(),
+            "donor": donors,
+            "factor": factor,
+        }
+    )
+    return found[found.donor >= 0]
+
+
+def frame_pairs(n_rows: int, n_frames: int, lag: int) -> pd.DataFrame:
+    """Return every two frames of a video that are a lag apart."""
+    import pandas as pd
+
+    first = np.tile(np.arange(n_frames - lag), n_rows)
+    row = np.repeat(np.arange(n_rows), n_frames - lag)
+    return pd.DataFrame({"row": row, "first": first, "second": first + lag})
