@@ -27,6 +27,7 @@ from causalkit.evaluation._graph_metrics import (
 )
 from causalkit.evaluation._latent_graph import Implications, LatentGraphReport, latent_graph_report
 from causalkit.evaluation._mcc import mcc
+from causalkit.evaluation._published_protocol import PublishedScore, causalverse_scores
 from causalkit.evaluation._report import RepresentationReport, representation_report
 from causalkit.evaluation._retrieval import Retrieval, counterfactual_retrieval
 
@@ -38,12 +39,14 @@ __all__ = [
     "LatentGraphReport",
     "MarkConfusion",
     "Overlap",
+    "PublishedScore",
     "RepresentationReport",
     "RepresentationScore",
     "Retrieval",
     "Scores",
     "aid",
     "block_r2",
+    "causalverse_scores",
     "component_r2",
     "counterfactual_retrieval",
     "dci",

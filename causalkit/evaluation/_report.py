@@ -26,6 +26,7 @@ from causalkit.evaluation._association import unit_columns
 from causalkit.evaluation._component_r2 import component_r2
 from causalkit.evaluation._disentanglement import dci, mig
 from causalkit.evaluation._mcc import mcc
+from causalkit.evaluation._published_protocol import Protocol, PublishedScore, causalverse_scores
 from causalkit.exceptions import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class RepresentationReport:
         Association of every factor with every code.
     factors : tuple of str
         Factors of its rows.
+    published : tuple of PublishedScore
+        Scores by the definitions of the authors' code, beside corrected ones; empty unless asked for.
     """
 
     scores: dict[str, RepresentationScore]
@@ -68,6 +71,7 @@ class RepresentationReport:
     about: dict[str, str]
     associations: Floats = field(repr=False)
     factors: tuple[str, ...] = field(repr=False)
+    published: tuple[PublishedScore, ...] = ()
 
     def __str__(self) -> str:
         return self.to_markdown()
@@ -103,6 +107,7 @@ class RepresentationReport:
             "|---|---|---|---|---|---|",
         ]
         lines += [f"| {' | '.join(cells)} |" for cells in self._cells()]
+        lines += ["", *(f"- {score}" for score in self.published)] if self.published else []
         lines += ["", "; ".join(f"{key}: {value}" for key, value in self.about.items())]
         return "\n".join(lines)
 
@@ -127,7 +132,7 @@ class RepresentationReport:
             "<tr>" + "".join(f"<td>{safe(c)}</td>" for c in cells) + "</tr>" for cells in self._cells()
         )
         leaks = "".join(f"<li class=leak>Possible leak. {safe(leak)}</li>" for leak in self.leaks)
-        notes = "".join(f"<li>{safe(note)}</li>" for note in self.notes)
+        notes = "".join(f"<li>{safe(str(note))}</li>" for note in (*self.notes, *self.published))
         about = "".join(f"<dt>{safe(k)}</dt><dd>{safe(v)}</dd>" for k, v in self.about.items())
         return (
             f"<!DOCTYPE html><html lang=en><meta charset=utf-8><title>Representation of {safe(self.about['data'])}</title>{STYLE}"
@@ -208,6 +213,7 @@ def representation_report(
     *,
     rows: Sequence[int] | Rows | None = None,
     trained_on: Sequence[int] | Rows | None = None,
+    protocol: Protocol | None = None,
     batch_size: int = 256,
     n_bootstrap: int = 50,
     n_permutations: int = 50,
@@ -225,6 +231,8 @@ def representation_report(
         Rows that are scored; by default the test part of ``data.splits()``.
     trained_on : sequence of int, optional
         Rows that the representation was trained on, to see whether an instance is on both sides.
+    protocol : {"image", "video"}, optional
+        Add the scores of CausalVerse as its authors' code defines them, beside corrected ones; see :func:`causalverse_scores`.
     batch_size : int, default=256
         Pictures encoded at a time.
     n_bootstrap, n_permutations : int, default=50
@@ -279,7 +287,20 @@ def representation_report(
         "versions": f"causalkit {__version__}, NumPy {np.__version__}, Python {platform.python_version()}",
     }
     matrix = scores[ALL].parts["matrix"]
-    return RepresentationReport(scores, tuple(leaks), (*notes, *_copies(z)), about, matrix, tuple(z.columns))
+    published = () if protocol is None else _published(z, codes, types, part.groups, protocol, rng)
+    return RepresentationReport(
+        scores, tuple(leaks), (*notes, *_copies(z)), about, matrix, tuple(z.columns), published
+    )
+
+
+def _published(
+    z: pd.DataFrame, codes: Floats, types: Mapping[str, Any], groups: Rows, protocol: Protocol, rng: Seed
+) -> tuple[PublishedScore, ...]:
+    """Return the published scores over the factors that are numbers."""
+    numbers = [name for name in z.columns if z[name].dtype.kind in "iuf"]
+    return causalverse_scores(
+        z[numbers], codes, protocol=protocol, factor_types=_among(types, numbers), groups=groups, rng=rng
+    )
 
 
 def _encode(data: SceneData, part: SceneData, rows: Rows, encode: Encode | Any, batch_size: int) -> Floats:
