@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -17,6 +18,8 @@ from causalkit.exceptions import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
+# Shards that are asked for their labels at a time.
+THREADS = 8
 NOT_FACTORS = ("id", "view")
 OnError: TypeAlias = Literal["raise", "skip"]
 
@@ -39,14 +42,17 @@ def read_labels(store: Store, problems: Problems) -> pd.DataFrame:
     """Return the factors of all shards, one row each, with the place of every row."""
     import pandas as pd
 
-    return pd.concat([_of_shard(store, k, problems) for k in range(len(store.shards))], ignore_index=True)
+    with ThreadPoolExecutor(THREADS) as pool:
+        texts = list(pool.map(lambda k: read_texts(store, k), range(len(store.shards))))
+    parts = [_of_shard(store.shards[k].name, k, found, problems) for k, found in enumerate(texts)]
+    return pd.concat(parts, ignore_index=True)
 
 
-def _of_shard(store: Store, number: int, problems: Problems) -> pd.DataFrame:
+def _of_shard(name: str, number: int, texts: Sequence[Any], problems: Problems) -> pd.DataFrame:
     import pandas as pd
 
-    name, records, rows = store.shards[number].name, [], []
-    for row, text in enumerate(read_texts(store, number)):
+    records, rows = [], []
+    for row, text in enumerate(texts):
         try:
             records.append(parse_record(text, f"{name}, row {row}: metavalue"))
             rows.append(row)

@@ -47,12 +47,23 @@ class ParquetImages:
     def read(self, rows: Rows, size: int | None = None) -> Images:
         """Decode some rows."""
         blobs = {int(k): blob for k, blob in self._blobs(rows)}
+
+        def picture(k: np.intp) -> Images:
+            return resized(self._decode(blobs[int(k)], int(k))[None], size)[0]
+
+        if not len(rows):
+            return np.zeros((0, 0, 0, 3), dtype=np.uint8)
+        first = picture(rows[0])
+        out = np.empty((len(rows), *first.shape), dtype=np.uint8)
+
+        def place(at: int) -> None:
+            found = first if at == 0 else picture(rows[at])
+            check_size((first, found))
+            out[at] = found
+
         with ThreadPoolExecutor(THREADS) as pool:
-            pictures = list(
-                pool.map(lambda k: resized(self._decode(blobs[int(k)], int(k))[None], size)[0], rows)
-            )
-        check_size(pictures)
-        return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 3), dtype=np.uint8)
+            list(pool.map(place, range(len(rows))))
+        return out
 
     def _blobs(self, rows: Rows) -> Iterator[tuple[int, Any]]:
         for shard in np.unique(self.shard[rows]).tolist():
@@ -105,7 +116,7 @@ def decode_png(data: bytes) -> Images:
     found = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     if found is None:
         raise ParameterError("not a picture")
-    return np.asarray(found[:, :, ::-1])
+    return np.asarray(cv2.cvtColor(found, cv2.COLOR_BGR2RGB, dst=found))
 
 
 def _decode_by_pillow(data: bytes) -> Images:

@@ -48,6 +48,8 @@ class FakeHub:
 def handler_for(hub):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Headers and body in one packet: in two, the client waits for the second.
+        wbufsize = 1 << 16
 
         def log_message(self, *_arguments):
             pass
