@@ -7,9 +7,16 @@ CausalVerse, and a generator of small versions of four of them.
 
 from causalkit.datasets._activities import Activity, ColdQuestion, load_activity, load_cold
 from causalkit.datasets._causalverse import load_causalverse, plan_causalverse, published_splits
+from causalkit.datasets._domain_graphs import (
+    CauseEffectPair,
+    load_arctic_sea_ice,
+    load_neuropathic_pain,
+    load_tuebingen_pairs,
+)
 from causalkit.datasets._manifest import Factor, SceneInfo, describe, list_scenes
 from causalkit.datasets._miniature import make_scene
 from causalkit.datasets._networks import Network, list_networks, load_network
+from causalkit.datasets._pendulum import make_pendulum
 from causalkit.datasets._recordings import Clip, Clips, Recordings
 from causalkit.datasets._sachs import GraphData, load_sachs
 from causalkit.datasets._scene_data import SceneData
@@ -17,6 +24,7 @@ from causalkit.datasets._shards import DownloadPlan
 
 __all__ = [
     "Activity",
+    "CauseEffectPair",
     "Clip",
     "Clips",
     "ColdQuestion",
@@ -31,10 +39,14 @@ __all__ = [
     "list_networks",
     "list_scenes",
     "load_activity",
+    "load_arctic_sea_ice",
     "load_causalverse",
     "load_cold",
     "load_network",
+    "load_neuropathic_pain",
     "load_sachs",
+    "load_tuebingen_pairs",
+    "make_pendulum",
     "make_scene",
     "plan_causalverse",
     "published_splits",

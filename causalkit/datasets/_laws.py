@@ -65,6 +65,15 @@ def _slope_way(v: Values) -> Floats:
     return np.asarray(v["v1"] ** 2 / (2 * GRAVITY * (np.sin(angle) + v["mu_2"] * np.cos(angle))))
 
 
+ROD, PIVOT = 0.8, 1.2
+
+
+def _shadows(v: Values) -> tuple[Floats, Floats]:
+    """Return where pivot and ball throw their shadows."""
+    theta, slant = np.radians(v["theta"]), np.tan(np.radians(v["phi"]))
+    return PIVOT * slant, ROD * np.sin(theta) + (PIVOT - ROD * np.cos(theta)) * slant
+
+
 def _refracted(v: Values) -> Floats:
     """Snell's law, for light that comes from air into a medium of index n1."""
     return np.degrees(np.arcsin(np.sin(np.radians(v["theta1"])) / v["n1"]))
@@ -75,6 +84,13 @@ LAWS: Mapping[str, Law] = MappingProxyType(
         "fall": Law(
             {"h1": (1.0, 4.0), "r": (0.2, 0.5), "u": (20.0, 60.0)},
             {"h2": _fall_depth},
+        ),
+        "pendulum": Law(
+            {"theta": (5.0, 45.0), "phi": (-30.0, 0.0)},
+            {
+                "position": lambda v: np.asarray(sum(_shadows(v)) / 2),
+                "length": lambda v: np.abs(np.subtract(*_shadows(v))),
+            },
         ),
         "refraction": Law(
             {"theta1": (10.0, 70.0), "n1": (1.1, 2.2)},

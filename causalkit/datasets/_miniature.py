@@ -18,6 +18,7 @@ from causalkit.exceptions import DataError, ParameterError
 __all__ = ["make_scene"]
 
 Floats = NDArray[np.float64]
+MINIATURES = ("fall", "refraction", "slope", "spring")
 
 
 def make_scene(
@@ -75,9 +76,27 @@ def make_scene(
     >>> sorted(data.graph.parents("l")), data.as_numpy([0, 1])[1].shape
     (['k', 'm'], (2, 64, 64, 3))
     """
+    if scene not in MINIATURES:
+        raise ParameterError(f"there is no miniature of {scene!r}; there are {', '.join(MINIATURES)}")
+    return generate(
+        describe(scene), n, views=views, levels=levels, noise=noise, size=size, ranges=ranges, rng=rng
+    )
+
+
+def generate(
+    info: SceneInfo,
+    n: int,
+    *,
+    views: int,
+    levels: int | None,
+    noise: float,
+    size: int,
+    ranges: Mapping[str, tuple[float, float]] | None,
+    rng: Seed,
+) -> SceneData:
+    """Draw free factors and noise of a scene whose law is known."""
     require_pandas()
-    if scene not in LAWS:
-        raise ParameterError(f"there is no miniature of {scene!r}; there are {', '.join(LAWS)}")
+    scene = info.name
     check_count("n", n)
     check_count("size", size, least=4)
     check_between("noise", noise, -1e-12, 1)
@@ -89,7 +108,7 @@ def make_scene(
     factors_of_noise = {name: np.exp(noise * generator.normal(size=n)) for name in law.equations}
     instance = np.repeat(np.arange(n), views)
     return build_scene(
-        describe(scene),
+        info,
         {name: column[instance] for name, column in free.items()},
         {name: column[instance] for name, column in factors_of_noise.items()},
         np.tile(np.arange(views), n),

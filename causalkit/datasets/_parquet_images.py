@@ -49,7 +49,7 @@ class ParquetImages:
         blobs = {int(k): blob for k, blob in self._blobs(rows)}
 
         def picture(k: np.intp) -> Images:
-            return resized(self._decode(blobs[int(k)], int(k))[None], size)[0]
+            return np.asarray(resized(self._decode(blobs[int(k)], int(k))[None], size)[0])
 
         if not len(rows):
             return np.zeros((0, 0, 0, 3), dtype=np.uint8)

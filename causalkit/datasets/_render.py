@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit.datasets._laws import LAWS
+from causalkit.datasets._laws import LAWS, PIVOT, ROD
 
 Floats: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = Mapping[str, Floats]
@@ -143,8 +143,25 @@ def _refraction(canvas: Canvas, v: Values) -> None:
     canvas.paint(canvas.stroke(0, 0, 0.9 * np.sin(out), -0.9 * np.cos(out), 0.03), (0.9, 0.4, 0.1))
 
 
+def _pendulum(canvas: Canvas, v: Values) -> None:
+    """A rod with a ball over the ground, the sun where the light comes from, and the shadow."""
+    ground, theta, phi = -0.7, np.radians(v["theta"]), np.radians(v["phi"])
+    canvas.paint(canvas.box(0, ground - 1, 2, 1), (0.75, 0.7, 0.55))
+    left = v["position"] - v["length"] / 2
+    canvas.paint(
+        canvas.stroke(left, ground, left + v["length"], ground, 0.03),
+        (0.15, 0.15, 0.15),
+    )
+    ball = ROD * np.sin(theta), ground + PIVOT - ROD * np.cos(theta)
+    canvas.paint(canvas.stroke(0, ground + PIVOT, *ball, 0.02), (0.3, 0.3, 0.3))
+    canvas.paint(canvas.disc(*ball, 0.1), (0.75, 0.15, 0.15))
+    sun = 0.9 - (ground + PIVOT)
+    canvas.paint(canvas.disc(-sun * np.tan(phi), 0.9, 0.08), (0.95, 0.8, 0.1))
+
+
 DRAWERS: dict[str, Callable[[Canvas, Values], None]] = {
     "fall": _fall,
+    "pendulum": _pendulum,
     "refraction": _refraction,
     "slope": _slope,
     "spring": _spring,
