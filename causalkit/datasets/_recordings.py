@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, TypeAlias
@@ -221,7 +221,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Clips(Sequence[Clip]):
+class Clips:
     """Clips of one length and time step; each is decoded when it is asked for.
 
     Parameters
