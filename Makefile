@@ -19,7 +19,7 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2
 
 test-all: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 -m "slow or not slow" --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 -m "not gpu and not network" --cov --cov-report=term
 
 # On a machine with a CUDA device: the tests that compare CuPy with NumPy, then all independence tests and searches on CuPy.
 test-gpu: $(VENV)/.test

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.datasets._images import ImageSource
+from causalkit.datasets._shards import unfinished_name
 from causalkit.datasets._videos import VideoSource
 from causalkit.exceptions import DataError
 
@@ -74,7 +75,7 @@ def _write(
     from numpy.lib.format import open_memmap
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
+    unfinished = unfinished_name(path)
     out = open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
 
     def attempt(rows: list[int]) -> Lost:
@@ -86,12 +87,16 @@ def _write(
             return {rows[0]: str(problem)} if len(rows) == 1 else _joined(attempt([k]) for k in rows)
         return {}
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        lost = _joined(pool.map(attempt, parts))
-    out.flush()
-    if lost:
-        _note(path).write_text(json.dumps(lost), encoding="utf-8")
-    unfinished.replace(path)
+    try:
+        with ThreadPoolExecutor(THREADS) as pool:
+            lost = _joined(pool.map(attempt, parts))
+        out.flush()
+        _note(path).unlink(missing_ok=True)
+        if lost:
+            _note(path).write_text(json.dumps(lost), encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return lost
 
 

@@ -57,11 +57,10 @@ def load_arctic_sea_ice(path: str | Path) -> CausalGraph:
     columns, names = [n.strip() for n in rows[0][1:]] if rows else [], [row[0].strip() for row in rows[1:]]
     if not names or names != columns:
         raise DataError(f"{file}: the names of rows and columns differ; a square table is expected")
-    cells = [cell.strip() for row in rows[1:] for cell in row[1:]]
-    if len(cells) != len(names) ** 2 or not set(cells) <= {"0", "1"}:
+    cells = [[cell.strip() for cell in row[1:]] for row in rows[1:]]
+    if any(len(row) != len(names) or not set(row) <= {"0", "1"} for row in cells):
         raise DataError(f"{file}: cells must be 0 or 1, {len(names)} in each row")
-    causes = np.array(cells).reshape(len(names), -1) == "1"
-    return _directed(names, causes)
+    return _directed(file, names, np.array(cells) == "1")
 
 
 def load_neuropathic_pain(path: str | Path) -> CausalGraph:
@@ -105,11 +104,17 @@ def load_neuropathic_pain(path: str | Path) -> CausalGraph:
     causes = np.zeros((len(names), len(names)), dtype=bool)
     for source, target in links:
         causes[place[source], place[target]] = True
-    return _directed(names, causes)
+    return _directed(file, names, causes)
 
 
-def _directed(names: list[str], causes: Any) -> CausalGraph:
+def _directed(file: Path, names: list[str], causes: Any) -> CausalGraph:
     """Return a graph of arrows, as a DAG if it has no cycle."""
+    if len(set(names)) < len(names) or not all(names):
+        raise DataError(
+            f"{file}: names must be there and different; there are {len(set(names))} of {len(names)}"
+        )
+    if causes.diagonal().any():
+        raise DataError(f"{file}: {names[int(causes.diagonal().argmax())]!r} causes itself")
     from causalkit.exceptions import InvalidGraphError
 
     arrow, tail = 2, 3
@@ -175,11 +180,14 @@ def load_tuebingen_pairs(path: str | Path) -> tuple[CauseEffectPair, ...]:
     found = []
     for line in filter(None, map(str.strip, lines)):
         parts = line.split()
-        if len(parts) != 6:
-            raise DataError(f"pairmeta.txt has the line {line!r}; six numbers are expected")
+        ends = [int(p) for p in parts[1:5] if p.isdigit()]
+        if len(parts) != 6 or len(ends) != 4 or not (1 <= ends[0] <= ends[1] and 1 <= ends[2] <= ends[3]):
+            raise DataError(
+                f"pairmeta.txt has the line {line!r}; expected are a name, first and last column of cause and of effect, and a weight"
+            )
         file = folder / f"pair{parts[0]}.txt"
         if file.exists():
-            found.append(_pair(file, parts[0], [int(p) for p in parts[1:5]], float(parts[5])))
+            found.append(_pair(file, parts[0], ends, float(parts[5])))
     if not found:
         raise DataError(f"{folder} has no pair0001.txt or others that pairmeta.txt lists")
     return tuple(found)

@@ -108,7 +108,7 @@ def build_table(
     views = _integers(labels, "view") if "view" in labels else np.zeros(n, dtype=np.intp)
     groups = _integers(labels, "id") if "id" in labels else np.arange(n)
     if info.views is not None:
-        _check_views(latents, groups, labels)
+        _check_views(latents, keys, groups, labels)
     return SceneData(
         info, latents, views, groups, revision=revision, split_seed=seed, skipped=tuple(problems.found)
     )
@@ -120,7 +120,7 @@ def _shown(value: Any) -> str:
 
 def _integers(labels: pd.DataFrame, name: str) -> Rows:
     values = labels[name].map(
-        lambda v: isinstance(v, int | float) and not isinstance(v, bool) and v == int(v) and abs(v) < 2**53
+        lambda v: isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 2**53 and v == int(v)
     )
     wrong = np.flatnonzero(~values.to_numpy(dtype=bool))
     if wrong.size:
@@ -185,10 +185,9 @@ def _as_number(value: Any) -> float:
     return float(value) if number else float("nan")
 
 
-def _check_views(latents: pd.DataFrame, groups: Rows, labels: pd.DataFrame) -> None:
+def _check_views(latents: pd.DataFrame, factors: list[str], groups: Rows, labels: pd.DataFrame) -> None:
     """Refuse instances whose views have different factors, or that have one view twice."""
-    known = [name for name in latents if latents[name].dtype.kind in "iuf"]
-    different = latents[known].groupby(groups).nunique(dropna=False).gt(1).any(axis=1)
+    different = latents[factors].groupby(groups).nunique(dropna=False).gt(1).any(axis=1)
     if different.any():
         instance = different.index[int(different.to_numpy().argmax())]
         rows = labels[groups == instance]

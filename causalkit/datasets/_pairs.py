@@ -59,6 +59,35 @@ def frame_pairs(n_rows: int, n_frames: int, lag: int) -> pd.DataFrame:
     """Return every two frames of a video that are a lag apart."""
     import pandas as pd
 
-    first = np.tile(np.arange(n_frames - lag), n_rows)
-    row = np.repeat(np.arange(n_rows), n_frames - lag)
+    firsts = np.arange(max(n_frames - lag, 0))
+    first = np.tile(firsts, n_rows)
+    row = np.repeat(np.arange(n_rows), len(firsts))
     return pd.DataFrame({"row": row, "first": first, "second": first + lag})
+
+
+def equal_factors(latents: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
+    """Return sets of columns of which each determines the other exactly."""
+    classes: list[list[str]] = []
+    for name in latents.columns:
+        for members in classes:
+            if _equal(latents[members[0]], latents[name]):
+                members.append(str(name))
+                break
+        else:
+            classes.append([str(name)])
+    return tuple(tuple(members) for members in classes if len(members) > 1)
+
+
+def _equal(one: pd.Series, other: pd.Series) -> bool:
+    """Whether two columns are affine copies, or one is the other with renamed labels."""
+    both = one.notna().to_numpy() & other.notna().to_numpy()
+    if not (both == one.notna().to_numpy()).all() or not (both == other.notna().to_numpy()).all():
+        return False
+    left, right = one[both], other[both]
+    if left.dtype.kind in "iuf" and right.dtype.kind in "iuf":
+        a, b = (np.asarray(v, dtype=float) - float(v.mean()) for v in (left, right))
+        scale = float(np.linalg.norm(a) * np.linalg.norm(b))
+        return scale > 0 and abs(float(a @ b)) > (1 - 1e-9) * scale
+    codes = left.factorize()[0], right.factorize()[0]
+    pairs = len(set(zip(*(c.tolist() for c in codes), strict=True)))
+    return pairs > 1 and pairs == len(set(codes[0].tolist())) == len(set(codes[1].tolist()))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.datasets._images import Images, Rows, check_size, resized
-from causalkit.datasets._shards import import_parquet
+from causalkit.datasets._shards import import_parquet, remember
 from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
 
 KEPT_ROW_GROUPS = 2
@@ -83,16 +83,14 @@ class ParquetImages:
         return self._known_ends[shard]
 
     def _group(self, shard: int, number: int) -> list[Any]:
-        key = (shard, number)
-        if key not in self._kept:
+        found = self._kept.get((shard, number))
+        if found is None:
             parquet = import_parquet().ParquetFile(self.files[shard])
             if "image" not in parquet.schema_arrow.names:
                 raise DataError(f"{self.files[shard].name} has no column 'image'")
-            column = parquet.read_row_group(number, columns=["image"])
-            self._kept[key] = column.column("image").to_pylist()
-            while len(self._kept) > KEPT_ROW_GROUPS:
-                self._kept.popitem(last=False)
-        return self._kept[key]
+            found = parquet.read_row_group(number, columns=["image"]).column("image").to_pylist()
+            remember(self._kept, (shard, number), found, KEPT_ROW_GROUPS)
+        return found
 
     def _decode(self, cell: Any, k: int) -> Images:
         data = cell.get("bytes") if isinstance(cell, Mapping) else cell

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.datasets._images import Rows
-from causalkit.datasets._shards import PART, Shard, Store, import_parquet
+from causalkit.datasets._shards import PART, Shard, Store, import_parquet, unfinished_name
 from causalkit.exceptions import DataError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def fetch(store: Store, part: Part) -> Path:
             whole = parquet.ParquetFile(opened, metadata=part.metadata, pre_buffer=True)
             table = whole.read_row_group(part.group, columns=["image"])
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".part")
+        unfinished = unfinished_name(path)
         parquet.write_table(table, unfinished, compression="none")
         unfinished.replace(path)
     except (OSError, ValueError) as problem:

@@ -22,7 +22,7 @@ from causalkit.datasets._cache import cached_pictures, cached_videos
 from causalkit.datasets._images import Cached, ImageSource, Selected
 from causalkit.datasets._laws import LAWS
 from causalkit.datasets._manifest import Factor, SceneInfo
-from causalkit.datasets._pairs import counterfactual_pairs, frame_pairs, view_pairs
+from causalkit.datasets._pairs import counterfactual_pairs, equal_factors, frame_pairs, view_pairs
 from causalkit.datasets._recordings import Clips, Medium, Recordings, make_clips
 from causalkit.datasets._videos import CachedVideos
 from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
@@ -115,6 +115,16 @@ class SceneData:
             "number": "continuous",
         }
         return {f.name: kinds[f.type] for f in self.info.factors if f.name in self.latents.columns}
+
+    @property
+    def missing(self) -> pd.DataFrame:
+        """Which values are missing, such as those of what is not worn."""
+        return self.latents.isna()
+
+    @property
+    def copies(self) -> tuple[tuple[str, ...], ...]:
+        """Factors that hold the same, in sets: affine copies of numbers, and labels that are renamed."""
+        return equal_factors(self.latents)
 
     # -- choosing rows ---------------------------------------------------------------------------------------------------------
 
@@ -259,6 +269,11 @@ class SceneData:
         True
         """
         check_choice("overlap", overlap, ("error", "share"))
+        given: Any = spec
+        if not isinstance(given, Mapping) or not given:
+            raise ParameterError(
+                'give environments as {"name": {"factor": (smallest, largest)}, ...}; there is none'
+            )
         inside = np.column_stack([self._rows_of(name, ranges) for name, ranges in spec.items()])
         both = np.flatnonzero(inside.sum(axis=1) > 1)
         if both.size and overlap == "error":
@@ -275,6 +290,9 @@ class SceneData:
         return found
 
     def _rows_of(self, environment: str, ranges: Mapping[str, Range]) -> NDArray[np.bool_]:
+        given: Any = ranges
+        if not isinstance(given, Mapping):
+            raise ParameterError(f"environment {environment!r} is {ranges!r}; give ranges by factor")
         if not ranges:
             raise ParameterError(f"environment {environment!r} has no condition")
         return np.asarray(np.logical_and.reduce([self._inside(f, r) for f, r in ranges.items()]))
@@ -292,6 +310,8 @@ class SceneData:
             )
         values = self.latents[factor].to_numpy()
         if isinstance(allowed, tuple) and len(allowed) == 2 and values.dtype.kind in "iuf":
+            if not all(isinstance(end, int | float | np.number) for end in allowed):
+                raise ParameterError(f"the range of {factor!r} is {allowed}; give two numbers")
             return np.asarray((values >= allowed[0]) & (values <= allowed[1]))
         return np.isin(values, list(allowed))
 
@@ -451,10 +471,15 @@ class SceneData:
         pandas.DataFrame
             One row per picture.
         """
-        frame = self.latents.copy()
-        frame.insert(0, "view", self.views)
-        frame.insert(0, "id", self.groups)
-        return frame
+        import pandas as pd
+
+        taken = [name for name in ("id", "view") if name in self.latents]
+        if taken:
+            raise DataError(
+                f"a factor has the name {taken[0]!r}, which is a column in front; rename it in .latents"
+            )
+        front = pd.DataFrame({"id": self.groups, "view": self.views}, index=self.latents.index)
+        return pd.concat([front, self.latents], axis=1)
 
     def as_numpy(
         self, rows: Sequence[int] | Rows | None = None
@@ -528,7 +553,8 @@ class SceneData:
         source = self.images if self.recordings is None else self.recordings.color
         if source is None:
             raise DataError("this scene was loaded without pictures; load it with what='images' or 'videos'")
-        content = source.identity + self.as_dataframe().to_json(double_precision=15)
+        rows = f"{self.groups.tobytes().hex()} {self.views.tobytes().hex()}"
+        content = source.identity + rows + self.latents.to_json(double_precision=15)
         digest = hashlib.sha256(content.encode()).hexdigest()[:16]
         path = Path(directory) / f"{self.info.name}-{self.revision or 'generated'}-{digest}-{size}.npy"
         if self.recordings is None:

@@ -11,7 +11,10 @@ import json
 import logging
 import re
 import shutil
+import uuid
+from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -238,7 +241,7 @@ class Hub:
         path = self._notes / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_name(path.name + ".part")
+            unfinished = unfinished_name(path)
             unfinished.write_text(text, encoding="utf-8")
             unfinished.replace(path)
         except OSError:
@@ -337,6 +340,19 @@ def import_hub() -> Any:
 
 def _short(problem: Exception) -> str:
     return str(problem).strip().split("\n")[0][:300] or type(problem).__name__
+
+
+def remember(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+    """Keep a value and forget the oldest; threads may do so at the same time."""
+    kept[key] = value
+    while len(kept) > most:
+        with suppress(KeyError):
+            kept.popitem(last=False)
+
+
+def unfinished_name(path: Path) -> Path:
+    """Return a name beside a file, for this writer only, under which it is written until it is whole."""
+    return path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
 
 
 def verify(path: Path, sha256: str) -> None:

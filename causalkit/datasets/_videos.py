@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.datasets._images import Images, Rows, resized
-from causalkit.datasets._shards import import_parquet
+from causalkit.datasets._shards import import_parquet, remember
 from causalkit.exceptions import DataError, MissingDependencyError
 
 KEPT_ROWS = 2
@@ -139,15 +139,15 @@ class EncodedVideos:
 
     def _cell(self, shard: int, row: int) -> list[Any]:
         """Return the texts of a row; those of the last rows are kept, as their views are asked for one after the other."""
-        if (shard, row) not in self._kept:
+        found = self._kept.get((shard, row))
+        if found is None:
             parquet = import_parquet().ParquetFile(self.files[shard])
             sizes = [parquet.metadata.row_group(g).num_rows for g in range(parquet.metadata.num_row_groups)]
             group = int(np.searchsorted(np.cumsum(sizes), row, side="right"))
             column = parquet.read_row_group(group, columns=["videos"]).column("videos")
-            self._kept[shard, row] = column[row - sum(sizes[:group])].as_py() or []
-            while len(self._kept) > KEPT_ROWS:
-                self._kept.popitem(last=False)
-        return self._kept[shard, row]
+            found = column[row - sum(sizes[:group])].as_py() or []
+            remember(self._kept, (shard, row), found, KEPT_ROWS)
+        return found
 
 
 @dataclass(frozen=True)

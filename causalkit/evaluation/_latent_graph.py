@@ -334,9 +334,10 @@ class _Study:
         first = np.unique(part.groups, return_index=True)[1]
         labels: NDArray[Any] = np.full(len(part), "", dtype=object)
         if self.environments is not None:
+            inside = np.zeros(len(part), dtype=bool)
             for name, rows in part.environments(self.environments, overlap="share").items():
-                labels[rows] = name
-            first = first[labels[first] != ""]
+                labels[rows], inside[rows] = name, True
+            first = first[inside[first]]
         frame = part.latents[list(self.classes)].iloc[first].reset_index(drop=True)
         return _Seen(frame, pd.Series(labels[first], name=CONTEXT), self.seen[first])
 
@@ -357,8 +358,8 @@ class _Study:
     def _searched(self, frame: pd.DataFrame) -> Any:
         search = clone(self._template)
         types = {name: t for name, t in self.data.factor_types.items() if name in frame.columns}
-        if frame is self._rows.frame:
-            search.set_params(column_types={**types, **(search.column_types or {})})
+        given = search.column_types if isinstance(search.column_types, Mapping) else {}
+        search.set_params(column_types={**types, **given} if frame is self._rows.frame else None)
         if self.environments is None:
             return search.fit(frame)
         return search.fit(frame.assign(**{CONTEXT: self._rows.environment}), context=CONTEXT)

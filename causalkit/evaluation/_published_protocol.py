@@ -28,7 +28,7 @@ from causalkit.evaluation._assess import Sample, read_sample
 from causalkit.evaluation._association import associations, matched_mean, matching, targets_of
 from causalkit.evaluation._mcc import mcc
 from causalkit.evaluation._regressors import predict_all
-from causalkit.exceptions import ParameterError
+from causalkit.exceptions import DataError, ParameterError
 
 __all__ = ["PublishedScore", "causalverse_scores"]
 
@@ -134,7 +134,10 @@ def causalverse_scores(
         z_true, z_hat, factor_types=factor_types, groups=groups, rng=rng, n_bootstrap=0, n_permutations=0
     ).value
     held = _held_out_r2(sample)
-    z, codes = sample.factors.values, sample.codes
+    plain = read_sample(z_true, z_hat, ["continuous"] * _width(z_true), groups, rng)
+    z, codes = plain.factors.values, plain.codes
+    if len(z) < 2 * FOLDS:
+        raise DataError(f"there are {len(z)} rows; the published scores need at least {2 * FOLDS}")
     if protocol == "image":
         return (
             PublishedScore("image MCC", _matched(z, codes), strong, "types of factors"),
@@ -149,6 +152,11 @@ def causalverse_scores(
             "clips on one side only, mean over factors, nonlinear",
         ),
     )
+
+
+def _width(z_true: Any) -> int:
+    shape = np.shape(z_true)
+    return shape[1] if len(shape) == 2 else 1
 
 
 def _correlations(z: Floats, codes: Floats) -> Floats:

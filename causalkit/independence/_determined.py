@@ -20,6 +20,7 @@ from scipy import linalg
 from scipy.spatial.distance import cdist
 
 from causalkit._validation import ColumnTypes, Floats, Table, check_between, read_table
+from causalkit.exceptions import ParameterError
 from causalkit.independence._base import CITest, FittedTest, Triple, get_test
 from causalkit.independence._kernels import on_circle
 from causalkit.independence._result import TestResult
@@ -28,6 +29,8 @@ __all__ = ["SkipDetermined", "equivalent_columns", "unexplained_share"]
 
 Given: TypeAlias = tuple[int, ...]
 ROWS, LANDMARKS = 2000, 300
+# Tables with fewer different rows are of labels, whose repetitions count; of others a repeated row would predict itself.
+FEW = 50
 # Widths in medians of the distances, and ridges as shares of the number of rows.
 WIDTHS = (1.0, 4.0)
 RIDGES = 10.0 ** np.arange(-10, 1)
@@ -37,7 +40,10 @@ class Determination:
     """Says of columns of a table how far they are from being functions of others."""
 
     def __init__(self, table: Table) -> None:
-        rows = np.linspace(0, table.n_rows - 1, min(table.n_rows, ROWS)).astype(np.intp)
+        once = np.sort(np.unique(table.values, axis=0, return_index=True)[1])
+        if len(once) < FEW:
+            once = np.arange(table.n_rows)
+        rows = once[np.linspace(0, len(once) - 1, min(len(once), ROWS)).astype(np.intp)]
         self._table = table.take(rows)
         self.constant = set(self._table.constant_columns())
         self._smoothers: dict[Given, list[tuple[Floats, Floats]]] = {}
@@ -138,7 +144,16 @@ def unexplained_share(
     >>> unexplained_share(data, 2, [0, 1]) < 1e-6, unexplained_share(data, 2, [0]) > 0.1
     (True, True)
     """
-    return Determination(read_table(data, column_types)).unexplained(target, given)
+    table = read_table(data, column_types)
+    members: list[Any] = [target, *given]
+    for k in members:
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 0 <= k < table.n_columns:
+            raise ParameterError(
+                f"column {k!r} does not exist; columns are numbered 0 to {table.n_columns - 1}"
+            )
+    if target in given:
+        raise ParameterError(f"column {target} is the target and given; they must be different")
+    return Determination(table).unexplained(int(target), [int(k) for k in given])
 
 
 def equivalent_columns(
@@ -202,6 +217,8 @@ class SkipDetermined(FittedTest):
 
     Notes
     -----
+    Give each observation once: views of one instance, beside a column that tells them apart, look like functions. (Rows that are equal in all columns are looked at once.)
+
     A skipped test has p-value 0 and says so in its ``note``: a search keeps the edge, which no test has then seen. Edges may remain that a cause and a
     function of it would share; what cannot be known is not removed. Columns that are functions of each other should be reduced to one before
     (:func:`equivalent_columns`).

@@ -223,6 +223,13 @@ class TestFolder:
                 data.as_numpy([8, row])
 
 
+class TestViews:
+    def test_columns_that_the_manifest_does_not_know_may_differ(self, tmp_path):
+        _, records, pictures = fall()
+        put(tmp_path, shards("fall", [{**r, "cam": 0.5 + r["view"]} for r in records], pictures, 1))
+        assert load_causalverse("fall", path=tmp_path).latents.cam.nunique() == 4
+
+
 class TestSkipping:
     def test_records_that_cannot_be_read(self, tmp_path):
         _, records, pictures = fall()
@@ -260,6 +267,48 @@ class TestSkipping:
             np.testing.assert_array_equal(found.as_numpy()[1], np.delete(pictures, 9, axis=0))
         with pytest.raises(DataError, match="row 9 is not in the cache"):
             data.cache(20, tmp_path / "cache")
+
+    def test_a_note_of_what_was_lost_goes_with_its_file(self, tmp_path):
+        """What failed once and was written again is not missing any more."""
+        from causalkit.datasets._cache import cached_pictures
+
+        class Source:
+            n_images, identity, broken = 3, "x", True
+
+            def read(self, rows, size=None):
+                if self.broken and 1 in rows:
+                    raise DataError("not now")
+                return np.full((len(rows), size, size, 3), 200, dtype=np.uint8)
+
+        source, path = Source(), tmp_path / "a.npy"
+        assert cached_pictures(source, 4, path, "skip") == {1: "not now"}
+        path.unlink()
+        source.broken = False
+        assert [cached_pictures(source, 4, path, "skip") for _ in range(2)] == [{}, {}]
+
+    def test_two_writers_of_one_cache(self, tmp_path):
+        """Each writes a file of its own; the one that ends last stays, and both are whole."""
+        import threading
+        from concurrent.futures import ThreadPoolExecutor
+
+        from causalkit.datasets._cache import cached_pictures
+
+        both = threading.Barrier(2)
+
+        class Source:
+            n_images, identity = 600, "x"
+
+            def read(self, rows, size=None):
+                if rows[0] == 256:
+                    both.wait(20)
+                return np.full((len(rows), size, size, 3), 200, dtype=np.uint8)
+
+        path = tmp_path / "a.npy"
+        with ThreadPoolExecutor(2) as pool:
+            lost = list(pool.map(lambda _: cached_pictures(Source(), 4, path, "raise"), range(2)))
+        assert lost == [{}, {}]
+        assert (np.load(path) == 200).all()
+        assert [p.name for p in tmp_path.iterdir()] == ["a.npy"]
 
 
 class TestNames:

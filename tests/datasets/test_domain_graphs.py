@@ -39,6 +39,9 @@ class TestArctic:
             ("", "a square table"),
             ("x,A,B\nA,0,1\nC,0,0\n", "names of rows and columns differ"),
             ("x,A,B\nA,0,2\nB,0,0\n", "cells must be 0 or 1"),
+            ("x,A,B\nA,0,1,0\nB,0\n", "cells must be 0 or 1, 2 in each row"),
+            ("x,A,B\nA,1,0\nB,0,0\n", "'A' causes itself"),
+            ("x,A,A\nA,0,0\nA,0,0\n", "names must be there and different"),
             ("x,A,B\nA,0,1\nB,0\n", "cells must be 0 or 1, 2 in each row"),
         ],
     )
@@ -101,7 +104,7 @@ class TestTuebingen:
         folder = self.folder(tmp_path, "0001 1 1 5 5 1\n")
         with pytest.raises(DataError, match="has 2 columns; pairmeta.txt speaks of column 5"):
             load_tuebingen_pairs(folder)
-        with pytest.raises(DataError, match="six numbers"):
+        with pytest.raises(DataError, match="first and last column"):
             load_tuebingen_pairs(self.folder(tmp_path, "0001 1 1\n"))
         with pytest.raises(DataError, match="no pair0001.txt"):
             load_tuebingen_pairs(self.folder(tmp_path, "0077 1 1 2 2 1\n"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,6 +177,30 @@ class TestSplits:
                 scene.splits(shares=shares)
 
 
+class TestFlags:
+    def test_copies(self):
+        import pandas as pd
+
+        scene = make_scene("slope", 60, size=8)
+        assert scene.copies == (("roughness", "mu_1", "mu_2"),)
+        assert make_scene("fall", 60, size=8).copies == ()
+        label = pd.Series(list("abca" * 60)[:240])
+        more = scene.latents.assign(
+            label=label.astype("category"),
+            renamed=label.map({"a": 2, "b": 0, "c": 1}).astype("category"),
+            merged=label.map({"a": 0, "b": 0, "c": 1}).astype("category"),
+        )
+        assert replace(scene, latents=more).copies[1] == ("label", "renamed")
+
+    def test_missing(self):
+        scene = make_scene("fall", 3, size=8)
+        holes = scene.latents.copy()
+        holes.loc[2, "u"] = np.nan
+        found = replace(scene, latents=holes).missing
+        assert found.u.tolist() == [k == 2 for k in range(12)]
+        assert not found.h1.any()
+
+
 class TestEnvironments:
     scene = make_scene("slope", 300)
 
@@ -192,6 +217,9 @@ class TestEnvironments:
             ({"a": {"l": (0, 1)}}, "no intervention"),
             ({"a": {"v0": (6, 8)}, "b": {"v0": (7, 9)}}, "make them apart"),
             ({"a": {"v0": (60, 80)}}, "no rows"),
+            ({}, "there is none"),
+            ({"a": [1, 2]}, "give ranges by factor"),
+            ({"a": {"v0": (1, "x")}}, "give two numbers"),
             ({"a": {}}, "no condition"),
             ({"a": {"v0": 7}}, "a pair of numbers or a list"),
         ):

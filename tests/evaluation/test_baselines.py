@@ -248,6 +248,27 @@ class TestHowTheyAreUsed:
         parts = np.vstack([model.encode(x[:700]), model.encode(x[700:])])
         np.testing.assert_allclose(model.encode(x), parts, rtol=1e-5, atol=1e-6)
 
+    def test_an_instance_has_its_numbers_in_every_call(self):
+        model = IndexOnly(n_codes=3).fit()
+        whole = model.encode(groups=[7, 7, 9, 8])
+        np.testing.assert_array_equal(whole[2:3], model.encode(groups=[9]))
+        assert (whole[0] != whole[3]).all()
+        with pytest.raises(DataError, match="3 groups and 2 times"):
+            model.encode(groups=[1, 2, 3], time=[0, 1])
+
+    def test_columns_that_do_not_vary_are_left_alone(self):
+        pytest.importorskip("torch")
+        x = np.column_stack([np.random.default_rng(0).normal(size=20), np.full(20, 0.1)])
+        model = RandomEncoder(n_codes=2).fit(x)
+        assert model.scale_[1] == 1.0
+
+    def test_environments_of_any_label(self):
+        pytest.importorskip("torch")
+        x = np.random.default_rng(0).normal(size=(6, 2))
+        labels = np.array([1, "a", 1, "a", 2, 2], dtype=object)
+        model = IVAE(n_codes=1, n_epochs=1).fit(x, environment=labels)
+        assert len(model.environments_) == 3
+
     def test_pictures_and_sources_of_pictures(self):
         pytest.importorskip("torch")
         scene = make_scene("fall", n=40, views=2, size=32)
@@ -344,6 +365,17 @@ class TestBadInput:
                 "diverged",
             ),
             (lambda: PCAICA(n_codes=9).fit(x), ParameterError, "at most 4"),
+            (lambda: PCAICA(n_codes=4).fit(x @ np.diag([1, 1, 0, 0])), ParameterError, "2 directions"),
+            (lambda: PCAICA(n_codes=1).fit(x[:1]), DataError, "one row"),
+            (lambda: MechanismSparsity(n_codes=1, batch_size=1).fit(x), ParameterError, "batch_size"),
+            (lambda: Supervised(n_epochs=1).fit(x, factors=np.ones((50, 2))), DataError, "no factor varies"),
+            (
+                lambda: GeneralizedCCA(n_codes=3).fit(
+                    x[:, :1], groups=np.arange(50) // 2, views=np.arange(50) % 2
+                ),
+                ParameterError,
+                "rows have 1 numbers",
+            ),
             (lambda: IndexOnly().fit().encode(), ParameterError, "groups, time or both"),
         ):
             with pytest.raises(error, match=message):

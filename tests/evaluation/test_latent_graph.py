@@ -130,6 +130,25 @@ class TestEnvironments:
         assert study.truth.has_directed_edge("n1", "theta2")
         assert shd(study.truth, scene.graph) == 0
 
+    def test_an_environment_without_a_name_counts_too(self):
+        scene = make_scene("spring", n=600, views=1, size=8, levels=None, noise=0.1)
+        parts = [
+            latent_graph_report(
+                scene,
+                codes_of(scene),
+                environments=dict(zip(names, self.spec.values(), strict=True)),
+                n_matchings=0,
+            ).about["instances"]
+            for names in (("a", "b"), ("", "b"))
+        ]
+        assert parts[0].split()[0] == parts[1].split()[0]
+
+    def test_types_of_the_search_are_for_factors(self):
+        scene = make_scene("fall", n=400, views=1, size=8)
+        search = PC(column_types=dict.fromkeys(scene.latents, "continuous"))
+        report = latent_graph_report(scene, codes_of(scene)[:, :2], search=search, n_matchings=0)
+        assert len(report.matching) == 2
+
     def test_a_search_must_fit(self):
         scene = make_scene("spring", n=400, views=1, size=8)
         with pytest.raises(ParameterError, match="CDNOD needs environments"):

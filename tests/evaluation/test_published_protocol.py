@@ -44,6 +44,18 @@ class TestImages:
         assert r2.as_published > 0.6
         assert r2.corrected < 0.05
 
+    def test_types_are_for_the_corrected_scores(self):
+        """Angles are numbers in the published ones, whatever is declared."""
+        from causalkit.independence import Cyclic
+
+        z = np.random.default_rng(0).uniform(-30, 30, size=(200, 1))
+        for protocol in ("image", "video"):
+            plain, typed = (
+                causalverse_scores(z, z, protocol=protocol, factor_types=types)
+                for types in (None, [Cyclic(360.0)])
+            )
+            assert [s.as_published for s in plain] == [s.as_published for s in typed]
+
     def test_honest_codes_get_the_same(self):
         z, group = instances()
         codes = np.column_stack([z[:, 0] + z[:, 1], z[:, 1] - z[:, 2], z[:, 2]])

@@ -38,6 +38,23 @@ class TestUnexplainedShare:
         x = np.random.default_rng(0).normal(size=(500, 2))
         assert 0.97 < unexplained_share(x, 0, [1]) < 1.03
 
+    def test_repeated_rows_are_no_functions(self):
+        """Views of one instance: each would be predicted by its copies."""
+        x = np.random.default_rng(0).normal(size=(100, 6))
+        once = unexplained_share(x, 0, [1, 2, 3, 4, 5])
+        assert unexplained_share(np.repeat(x, 4, axis=0), 0, [1, 2, 3, 4, 5]) == pytest.approx(once)
+        assert once > 0.8
+
+    def test_columns_that_are_not_there(self):
+        for target, given, message in (
+            (5, [0], "column 5"),
+            (0, [7], "column 7"),
+            (-1, [0], "-1"),
+            (0, [0], "different"),
+        ):
+            with pytest.raises(ParameterError, match=message):
+                unexplained_share(drawn(), target, given)
+
     def test_labels_and_angles(self):
         rng = np.random.default_rng(0)
         angle = rng.uniform(0, 360, size=400)

@@ -13,9 +13,10 @@ from scipy import linalg
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA, FastICA
 
-from causalkit._random import Seed, as_generator, entropy
+from causalkit._random import Seed, as_generator, entropy, named_stream
 from causalkit._validation import Floats, check_between, check_count
 from causalkit.evaluation.baselines._training import (
+    ROUNDING,
     Inputs,
     LearnedBaseline,
     encoder_network,
@@ -50,7 +51,7 @@ class RandomEncoder(LearnedBaseline):
     (100, 3)
     """
 
-    n_epochs = batch_size = 1
+    n_epochs, batch_size = 1, 2
     learning_rate = 1e-3
     verbose = 0
 
@@ -136,11 +137,16 @@ class IndexOnly(BaseEstimator):  # type: ignore[misc]
         parts = []
         if groups is not None:
             labels = read_labels("groups", groups, len(groups))
-            own = np.random.default_rng(self.entropy_).normal(size=(labels.max() + 1, self.n_codes))
-            parts.append(own[labels])
+            names = np.asarray(groups)[np.unique(labels, return_index=True)[1]].tolist()
+            own = [named_stream(self.entropy_, str(name)).normal(size=self.n_codes) for name in names]
+            parts.append(np.reshape(own, (len(names), self.n_codes))[labels])
         if time is not None:
             t = np.asarray(time, dtype=float)
             parts.append(np.column_stack([t, t**2]))
+            if len(t) != len(parts[0]):
+                raise DataError(
+                    f"there are {len(parts[0])} groups and {len(t)} times; give one of each per row"
+                )
         if not parts:
             raise ParameterError("give groups, time or both")
         return np.hstack(parts)
@@ -193,6 +199,8 @@ class PCAICA(BaseEstimator):  # type: ignore[misc]
         """
         rows = flat_rows(x)
         n_codes = check_count("n_codes", self.n_codes)
+        if len(rows) < 2:
+            raise DataError("there is one row; components need at least two")
         if n_codes > min(rows.shape):
             raise ParameterError(
                 f"n_codes is {n_codes}; {rows.shape[0]} rows of {rows.shape[1]} numbers have at most {min(rows.shape)}"
@@ -202,6 +210,10 @@ class PCAICA(BaseEstimator):  # type: ignore[misc]
             n_codes, svd_solver="covariance_eigh" if rows.shape[1] <= len(rows) else "full", whiten=True
         )
         whitened = self.pca_.fit_transform(rows)
+        variances = self.pca_.explained_variance_
+        rank = int((variances > ROUNDING * max(float(variances[0]), 1e-300)).sum())
+        if rank < n_codes:
+            raise ParameterError(f"n_codes is {n_codes}; the rows have {rank} directions with any variance")
         self.ica_ = FastICA(whiten=False, random_state=seed, max_iter=1000, tol=1e-5).fit(whitened)
         return self
 
@@ -285,6 +297,8 @@ class GeneralizedCCA(BaseEstimator):  # type: ignore[misc]
                 f"{len(placed)} instances have all {len(self.views_)} views; more than n_codes={self.n_codes} are needed, and two views"
             )
         self.pca_, coordinates = [], []
+        if self.n_codes > rows.shape[1]:
+            raise ParameterError(f"n_codes is {self.n_codes}; rows have {rows.shape[1]} numbers")
         for k in range(len(self.views_)):
             own = rows[placed[:, k]]
             reduced = PCA(min(MAX_COMPONENTS, *own.shape), svd_solver="full").fit(own)

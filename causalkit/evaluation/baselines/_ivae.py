@@ -125,7 +125,8 @@ class IVAE(LearnedBaseline):
         check_between("noise", self.noise, 0, np.inf)
         torch, k = import_torch(), self.n_codes_
         labels = read_labels("environment", environment, inputs.n)
-        self.environments_ = tuple(np.unique(np.asarray(environment)).tolist())
+        first = np.unique(labels, return_index=True)[1]
+        self.environments_ = tuple(np.asarray(environment)[first].tolist())
         if len(self.environments_) < 2:
             raise DataError("there is one environment; codes are found by what changes between several")
 

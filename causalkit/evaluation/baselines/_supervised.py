@@ -96,6 +96,8 @@ class Supervised(LearnedBaseline):
         named = nw.dependencies.is_into_dataframe(factors)
         table = read_table(factors, factor_types) if named else read_columns(factors, "z", factor_types)
         table = table.select([k for k in range(table.n_columns) if k not in table.constant_columns()])
+        if not table.n_columns:
+            raise DataError("no factor varies; there is nothing to predict")
         columns = np.hstack([design(table, k) for k in range(table.n_columns)])
         inputs = self._start(x, columns.shape[1])
         if len(columns) != inputs.n:

@@ -22,6 +22,8 @@ Rows: TypeAlias = NDArray[np.intp]
 Tensor: TypeAlias = Any
 Network: TypeAlias = Any
 ENCODED = 512
+# A column that varies by less than this share of its size does not vary.
+ROUNDING = 1e-12
 # Height and width are halved so often.
 HALVINGS = 4
 
@@ -82,8 +84,8 @@ class Inputs:
             raise DataError(f"row {row} of the inputs has a value that is not finite")
         if center is not None and scale is not None:
             return center, scale
-        spread = values.std(axis=0)
-        return values.mean(axis=0), np.where(spread > 0, spread, 1.0)
+        middle, spread = values.mean(axis=0), values.std(axis=0)
+        return middle, np.where(spread > ROUNDING * np.abs(values).max(axis=0), spread, 1.0)
 
     @property
     def pictures(self) -> bool:
@@ -210,10 +212,9 @@ def _step(optimizer: Any, loss: Callable[[Rows], Tensor], rows: Rows) -> float:
 
 
 def batches(n: int, size: int, rng: np.random.Generator) -> Iterator[Rows]:
-    """Yield all units in random order, in batches of at least two."""
+    """Yield all units in random order, in batches of about a size, and not fewer."""
     order = rng.permutation(n)
-    parts = np.array_split(order, max(1, n // size))
-    yield from (part for part in parts if len(part) > 1 or n == 1)
+    yield from np.array_split(order, max(1, n // size))
 
 
 class LearnedBaseline(BaseEstimator):  # type: ignore[misc]
@@ -256,8 +257,9 @@ class LearnedBaseline(BaseEstimator):  # type: ignore[misc]
 
     def _start(self, x: Any, n_codes: int | None = None) -> Inputs:
         """Check parameters and read inputs."""
-        for name in ("hidden", "n_epochs", "batch_size", "n_starts"):
+        for name in ("hidden", "n_epochs", "n_starts"):
             check_count(name, getattr(self, name))
+        check_count("batch_size", self.batch_size, least=2)
         check_between("learning_rate", self.learning_rate, 0, 10)
         inputs = Inputs(x)
         self.n_codes_ = check_count("n_codes", self.n_codes) if n_codes is None else n_codes
