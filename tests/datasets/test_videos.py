@@ -185,6 +185,27 @@ class TestDamage:
         with pytest.raises(DataError, match="u_3_front_color.mp4"):
             found.clips(30, 0.1)[int(rows[1])]
 
+    def test_a_frame_that_the_decoder_made_up_is_an_error(self, folder):
+        """Zeros inside a frame: the decoder conceals them and flags the frame; no picture is better than a wrong one."""
+        whole = mp4(3)
+
+        def flagged(body):
+            try:
+                with av.open(io.BytesIO(body)) as container:
+                    frames = list(container.decode(video=0))
+                    return any(frame.is_corrupt for frame in frames)
+            except av.FFmpegError:
+                return False
+
+        damaged = (whole[:k] + bytes(12) + whole[k + 12 :] for k in range(60, len(whole) - 60, 20))
+        found = next((body for body in damaged if flagged(body)), None)
+        if found is None:
+            pytest.skip("this encoder leaves no place whose damage is concealed")
+        (folder / "video" / "u_3_front_color.mp4").write_bytes(found)
+        clips = load_causalverse("fall_simple", "videos", path=folder).clips(30, 0.1)
+        with pytest.raises(DataError, match="u_3_front_color.mp4: frame .* is damaged"):
+            clips[7]
+
     def test_a_shorter_video_is_an_error(self, folder):
         (folder / "video" / "u_3_front_color.mp4").write_bytes(mp4(3, n_frames=20))
         clips = load_causalverse("fall_simple", "videos", path=folder).clips(10, 0.1)
