@@ -239,10 +239,11 @@ class TestHowTheyAreUsed:
         pytest.importorskip("torch")
         x = np.random.default_rng(0).normal(size=(200, 4))
         losses = [
-            MechanismSparsity(n_codes=2, n_epochs=3, n_starts=k).fit(x).history_[-1] for k in range(1, 6)
+            MechanismSparsity(n_codes=2, n_epochs=3, n_starts=k, random_state=1).fit(x).history_[-1]
+            for k in range(1, 7)
         ]
         assert losses == sorted(losses, reverse=True)
-        assert len(set(losses)) < 5, "not every start is better than all before"
+        assert len(set(losses)) < 6, "not every start is better than all before"
 
     def test_codes_do_not_depend_on_how_rows_are_batched(self):
         pytest.importorskip("torch")
