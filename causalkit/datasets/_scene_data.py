@@ -11,7 +11,7 @@ import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -550,7 +550,7 @@ class SceneData:
         """
         check_count("size", size)
         check_choice("on_error", on_error, ("raise", "skip"))
-        source = self.images if self.recordings is None else self.recordings.color
+        source: Any = self.images if self.recordings is None else self.recordings.color
         if source is None:
             raise DataError("this scene was loaded without pictures; load it with what='images' or 'videos'")
         rows = f"{self.groups.tobytes().hex()} {self.views.tobytes().hex()}"
@@ -558,13 +558,11 @@ class SceneData:
         digest = hashlib.sha256(content.encode()).hexdigest()[:16]
         path = Path(directory) / f"{self.info.name}-{self.revision or 'generated'}-{digest}-{size}.npy"
         if self.recordings is None:
-            lost = cached_pictures(cast("ImageSource", source), size, path, on_error)
+            lost = cached_pictures(source, size, path, on_error)
             whole = replace(self, images=Cached(path))
         else:
-            videos = self.recordings.color
-            lost = cached_videos(videos, size, path, on_error)
-            rate = videos.facts(0).frames_per_second
-            small = CachedVideos(path, rate, np.arange(len(self)))
+            lost = cached_videos(source, size, path, on_error)
+            small = CachedVideos(path, source.facts(0).frames_per_second, np.arange(len(self)))
             whole = replace(self, recordings=replace(self.recordings, color=small, depth=None))
         if not lost:
             return whole

@@ -301,14 +301,15 @@ class _Study:
         return dict(zip(first, found, strict=True))
 
     @cached_property
+    def _node(self) -> dict[str, str]:
+        """The node that stands for each factor."""
+        return {name: first for first, members in self.classes.items() for name in members}
+
+    @cached_property
     def dag(self) -> CausalGraph:
         """The true graph over the nodes that stand for factors."""
-        node = {name: first for first, members in self.classes.items() for name in members}
-        edges = {
-            (node[e.u], node[e.v]) if e.is_directed else None for e in self.data.graph.subgraph(node).edges
-        }
-        arrows = sorted(f"{a} -> {b}" for a, b in filter(None, edges) if a != b)
-        return CausalGraph.parse("; ".join([", ".join(self.classes), *arrows]), kind="DAG")
+        edges = {(self._node[e.u], self._node[e.v]) for e in self.data.graph.subgraph(self._node).edges}
+        return _dag(self.classes, sorted((a, b) for a, b in edges if a != b))
 
     @cached_property
     def truth(self) -> CausalGraph:
@@ -316,10 +317,8 @@ class _Study:
         if self.environments is None:
             return self.dag.to_cpdag()
         touched = sorted({name for ranges in self.environments.values() for name in ranges})
-        node = {name: first for first, members in self.classes.items() for name in members}
-        arrows = [(CONTEXT, node[name]) for name in touched if name in node]
-        text = [", ".join([*self.classes, CONTEXT]), *(f"{e.u} -> {e.v}" for e in self.dag.edges)]
-        whole = CausalGraph.parse("; ".join([*text, *(f"{a} -> {b}" for a, b in arrows)]), kind="DAG")
+        arrows = [(CONTEXT, self._node[name]) for name in touched if name in self._node]
+        whole = _dag([*self.classes, CONTEXT], [*((e.u, e.v) for e in self.dag.edges), *arrows])
         oriented = whole.to_cpdag().to_mpdag(BackgroundKnowledge(required=arrows))
         return oriented.subgraph(self.classes)
 
@@ -426,6 +425,10 @@ class _Study:
         absent = [name for name in self.classes if name not in pairs]
         if absent:
             yield f"There is no code left for {', '.join(absent)}."
+
+
+def _dag(nodes: Iterable[str], arrows: Iterable[tuple[str, str]]) -> CausalGraph:
+    return CausalGraph.parse("; ".join([", ".join(nodes), *(f"{a} -> {b}" for a, b in arrows)]), kind="DAG")
 
 
 @dataclass(frozen=True, eq=False)
