@@ -9,17 +9,16 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.datasets._images import ImageSource
-from causalkit.datasets._shards import unfinished_name
+from causalkit.datasets._shards import OnError, unfinished_name
 from causalkit.datasets._videos import VideoSource
 from causalkit.exceptions import DataError
 
-OnError: TypeAlias = Literal["raise", "skip"]
 Lost: TypeAlias = dict[int, str]
 BATCH, THREADS = 256, 2
 

@@ -13,12 +13,21 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from causalkit._validation import check_choice
-from causalkit.datasets._labels import OnError, Problems, build_table, read_labels
+from causalkit.datasets._labels import Problems, build_table, read_labels
 from causalkit.datasets._manifest import SceneInfo, describe
 from causalkit.datasets._parquet_images import ParquetImages
 from causalkit.datasets._partial import Part, choose, coverage, fetch, list_parts
 from causalkit.datasets._scene_data import SceneData, require_pandas
-from causalkit.datasets._shards import SHARD, DownloadPlan, Folder, Hub, Store, check_plan, import_hub
+from causalkit.datasets._shards import (
+    SHARD,
+    DownloadPlan,
+    Folder,
+    Hub,
+    OnError,
+    Store,
+    check_plan,
+    import_hub,
+)
 from causalkit.datasets._video_scenes import is_video_folder, load_video_folder, load_video_shards
 from causalkit.exceptions import DataError
 

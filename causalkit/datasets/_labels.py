@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from causalkit.datasets._images import Rows
 from causalkit.datasets._manifest import Factor, SceneInfo
 from causalkit.datasets._scene_data import SceneData
-from causalkit.datasets._shards import Store, import_parquet
+from causalkit.datasets._shards import OnError, Store, import_parquet
 from causalkit.exceptions import DataError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # Shards that are asked for their labels at a time.
 THREADS = 8
 NOT_FACTORS = ("id", "view")
-OnError: TypeAlias = Literal["raise", "skip"]
 
 
 class Problems:

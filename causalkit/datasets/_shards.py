@@ -17,12 +17,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from causalkit.exceptions import DataError, MissingDependencyError
 
 __all__ = ["DownloadPlan"]
 
+OnError: TypeAlias = Literal["raise", "skip"]
 # Between the name of a shard and the number of a row group.
 PART = "#"
 LOGGER = logging.getLogger("causalkit.datasets")

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from causalkit.datasets._images import Rows
-from causalkit.datasets._labels import OnError, Problems, parse_record, read_texts
+from causalkit.datasets._labels import Problems, parse_record, read_texts
 from causalkit.datasets._manifest import Factor, SceneInfo
 from causalkit.datasets._recordings import Recordings, TrajectoryFiles, TrajectoryTexts, flat
 from causalkit.datasets._scene_data import SceneData
-from causalkit.datasets._shards import Store, import_parquet
+from causalkit.datasets._shards import OnError, Store, import_parquet
 from causalkit.datasets._videos import EncodedVideos, VideoFiles
 from causalkit.exceptions import DataError
 

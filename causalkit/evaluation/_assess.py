@@ -30,7 +30,7 @@ from causalkit._validation import (
 )
 from causalkit.exceptions import ConstantColumnWarning, DataError, ParameterError
 from causalkit.gpu._threads import single_thread_below
-from causalkit.independence._kernels import on_circle
+from causalkit.independence._determined import standing_columns
 
 __all__ = ["RepresentationScore"]
 
@@ -159,12 +159,7 @@ class RepresentationScore:
 
 def design(factors: Table, k: int) -> Floats:
     """Return the columns that stand for a factor in a regression, shape (n, c)."""
-    column = factors.values[:, k]
-    if factors.types[k] == "cyclic":
-        return np.asarray(on_circle(column[:, None]))
-    if factors.types[k] == "categorical":
-        return np.asarray(column[:, None] == np.unique(column), dtype=float)
-    return column[:, None]
+    return standing_columns(factors, k)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class Determination:
         varying = tuple(g for g in given if g not in self.constant)
         if k in self.constant or not varying:
             return 0.0 if k in self.constant else 1.0
-        target = _columns(self._table, k)
+        target = standing_columns(self._table, k)
         target = target - target.mean(axis=0)
         left = min(_left_out(basis, values, target) for basis, values in self._smoother(varying))
         return float(left / np.square(target).sum())
@@ -68,12 +68,12 @@ class Determination:
     def _smoother(self, given: Given) -> list[tuple[Floats, Floats]]:
         """Return orthonormal bases of smooth functions of some columns, with the weight of each direction, for every width."""
         if given not in self._smoothers:
-            places = np.hstack([_scaled(_columns(self._table, g)) for g in given])
+            places = np.hstack([_scaled(standing_columns(self._table, g)) for g in given])
             self._smoothers[given] = [_basis(places, width) for width in WIDTHS]
         return self._smoothers[given]
 
 
-def _columns(table: Table, k: int) -> Floats:
+def standing_columns(table: Table, k: int) -> Floats:
     """Return the columns that stand for a variable: cosine and sine of a phase, indicators of labels."""
     column = table.values[:, k]
     if table.types[k] == "cyclic":
