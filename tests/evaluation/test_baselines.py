@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -22,6 +24,20 @@ from causalkit.evaluation.baselines import (
 from causalkit.exceptions import DataError, ParameterError
 
 QUICK = {"n_bootstrap": 0, "n_permutations": 0}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Let torch use one thread: several, in tests side by side, wait for one another."""
+    if importlib.util.find_spec("torch") is None:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def mixed(z, d, seed=0, layers=2, slope=0.2):
