@@ -7,6 +7,7 @@ CausalVerse, and a generator of small versions of four of them.
 
 from causalkit.datasets._activities import Activity, ColdQuestion, load_activity, load_cold
 from causalkit.datasets._causalverse import load_causalverse, plan_causalverse, published_splits
+from causalkit.datasets._chambers import causal_chamber_graph, load_causal_chamber
 from causalkit.datasets._domain_graphs import (
     CauseEffectPair,
     load_arctic_sea_ice,
@@ -15,7 +16,7 @@ from causalkit.datasets._domain_graphs import (
 )
 from causalkit.datasets._manifest import Factor, SceneInfo, describe, list_scenes
 from causalkit.datasets._miniature import make_scene
-from causalkit.datasets._networks import Network, list_networks, load_network
+from causalkit.datasets._networks import Network, list_networks, load_bnrep, load_network
 from causalkit.datasets._pendulum import make_pendulum
 from causalkit.datasets._recordings import Clip, Clips, Recordings
 from causalkit.datasets._sachs import GraphData, load_sachs
@@ -35,11 +36,14 @@ __all__ = [
     "Recordings",
     "SceneData",
     "SceneInfo",
+    "causal_chamber_graph",
     "describe",
     "list_networks",
     "list_scenes",
     "load_activity",
     "load_arctic_sea_ice",
+    "load_bnrep",
+    "load_causal_chamber",
     "load_causalverse",
     "load_cold",
     "load_network",

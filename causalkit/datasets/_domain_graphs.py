@@ -60,7 +60,7 @@ def load_arctic_sea_ice(path: str | Path) -> CausalGraph:
     cells = [[cell.strip() for cell in row[1:]] for row in rows[1:]]
     if any(len(row) != len(names) or not set(row) <= {"0", "1"} for row in cells):
         raise DataError(f"{file}: cells must be 0 or 1, {len(names)} in each row")
-    return _directed(file, names, np.array(cells) == "1")
+    return graph_of_arrows(file, names, np.array(cells) == "1")
 
 
 def load_neuropathic_pain(path: str | Path) -> CausalGraph:
@@ -104,17 +104,17 @@ def load_neuropathic_pain(path: str | Path) -> CausalGraph:
     causes = np.zeros((len(names), len(names)), dtype=bool)
     for source, target in links:
         causes[place[source], place[target]] = True
-    return _directed(file, names, causes)
+    return graph_of_arrows(file, names, causes)
 
 
-def _directed(file: Path, names: list[str], causes: Any) -> CausalGraph:
+def graph_of_arrows(source: str | Path, names: list[str], causes: Any) -> CausalGraph:
     """Return a graph of arrows, as a DAG if it has no cycle."""
     if len(set(names)) < len(names) or not all(names):
         raise DataError(
-            f"{file}: names must be there and different; there are {len(set(names))} of {len(names)}"
+            f"{source}: names must be there and different; there are {len(set(names))} of {len(names)}"
         )
     if causes.diagonal().any():
-        raise DataError(f"{file}: {names[int(causes.diagonal().argmax())]!r} causes itself")
+        raise DataError(f"{source}: {names[int(causes.diagonal().argmax())]!r} causes itself")
     from causalkit.exceptions import InvalidGraphError
 
     arrow, tail = 2, 3

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causalkit.exceptions import DataError
+from causalkit.exceptions import DataError, MissingDependencyError
 from causalkit.graph import CausalGraph
 
 if TYPE_CHECKING:
@@ -116,11 +116,17 @@ def _conditions(given: Any) -> list[str]:
     return [" + ".join(np.array(REAGENTS)[row == 1]) or "none" for row in given]
 
 
-def _download() -> str:
+def import_pooch() -> Any:
+    """Import the library that downloads and compares checksums, or say what to install."""
     try:
         import pooch
     except ImportError as problem:
         text = "downloading needs pooch: pip install 'causalkit[datasets]', or give the path of a copy with path=..."
-        raise ImportError(text) from problem
+        raise MissingDependencyError(text) from problem
+    return pooch
+
+
+def _download() -> str:
+    pooch = import_pooch()
     cache = pooch.os_cache("causalkit")
     return str(pooch.retrieve(URL, known_hash=f"sha256:{SHA256}", fname="sachs.tsv", path=cache))
