@@ -19,7 +19,7 @@ from causalkit.discovery._contexts import ContextPoints
 from causalkit.discovery._orientation import Orienter, Receipt
 from causalkit.discovery._runner import Checkpoint, Runner
 from causalkit.discovery._separations import SeparatingSets
-from causalkit.discovery._skeleton import Skeleton, SkeletonSearch, Stop
+from causalkit.discovery._skeleton import ColliderRule, Skeleton, SkeletonSearch, Stop
 from causalkit.discovery._stability import Resampling, Stability, resampled_graphs
 from causalkit.discovery._tests_table import TestTable
 from causalkit.exceptions import (
@@ -155,14 +155,18 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
                     f"columns {table.names[i]!r} and {table.names[j]!r} are copies of each other (up to scale and sign); drop one of them"
                 )
 
-    def _find_skeleton(self, test: CITest, table: Table, knowledge: BackgroundKnowledge) -> Skeleton:
+    def _find_skeleton(
+        self, test: CITest, table: Table, knowledge: BackgroundKnowledge, colliders: ColliderRule = "majority"
+    ) -> Skeleton:
         progress = ProgressBar(bool(self.verbose))
         names = table.nodes().names
         test = self._adapted(test, table)
         saved = None if self.checkpoint is None else Checkpoint(self.checkpoint, table, repr(test))
         try:
             runner = Runner(test.fit(table), names, self.n_jobs, progress, saved)
-            search = SkeletonSearch(runner, names, self.alpha, self.max_cond_size, knowledge, self.stop)
+            search = SkeletonSearch(
+                runner, names, self.alpha, self.max_cond_size, knowledge, self.stop, colliders
+            )
             skeleton = search.run()
         finally:
             progress.close()

@@ -23,6 +23,7 @@ from causalkit.graph import BackgroundKnowledge
 
 Mask: TypeAlias = NDArray[np.bool_]
 Stop: TypeAlias = Literal["exhaustive", "first"]
+ColliderRule: TypeAlias = Literal["majority", "max_p"]
 
 
 class Evidence:
@@ -99,6 +100,8 @@ class SkeletonSearch:
         either end is not conditioned on.
     stop : {"exhaustive", "first"}, default="exhaustive"
         Do all tests of a level, or stop testing a pair at its first separating set.
+    colliders : {"majority", "max_p"}, default="majority"
+        What orientation goes by: all separating sets that were found, or the one set of neighbours with the largest p-value, of all sizes.
     """
 
     def __init__(
@@ -109,7 +112,9 @@ class SkeletonSearch:
         max_cond_size: int | None,
         knowledge: BackgroundKnowledge,
         stop: Stop = "exhaustive",
+        colliders: ColliderRule = "majority",
     ) -> None:
+        self.colliders = colliders
         self.run_tests = run_tests
         self.names = tuple(names)
         self.alpha = alpha
@@ -142,6 +147,8 @@ class SkeletonSearch:
             elif not tested:
                 break
         self._separate_excluded(skeleton)
+        if self.colliders == "max_p":
+            self._maximise(skeleton)
         return skeleton
 
     # -- one level -----------------------------------------------------------------------------------------------------------------
@@ -203,6 +210,22 @@ class SkeletonSearch:
     def _remove_separated(self, skeleton: Skeleton) -> None:
         separated = skeleton.separations.mask
         skeleton.adjacent &= ~(separated | separated.T)
+
+    def _maximise(self, skeleton: Skeleton) -> None:
+        """Give every pair with a common neighbour the set with the largest p-value among all sets of neighbours (Ramsey 2016).
+
+        A weak dependence that a small sample does not show separates a pair by the empty set, and would make a collider of what lies between.
+        """
+        common = skeleton.adjacent.astype(int) @ skeleton.adjacent.astype(int) > 0
+        apart = np.triu(common & ~skeleton.adjacent & skeleton.separations.mask, k=1)
+        pools = skeleton.adjacent & self._may_be_parent
+        largest = int(min(self.limit, pools.sum(axis=1).max(initial=0)))
+        for size in range(largest + 1):
+            for plan in plan_level(apart | apart.T, pools, size):
+                self._test(skeleton, plan)
+        for i, j in np.argwhere(apart).tolist():
+            found = _least_dependent(skeleton, i, j)
+            skeleton.separations[i, j] = (Separation(found.given, found.p_value),)
 
     # -- pairs that knowledge keeps apart --------------------------------------------------------------------------------------------
 
