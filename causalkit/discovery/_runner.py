@@ -1,7 +1,8 @@
 """Doing the tests of a level: in pieces of a second or so, on one process or on many, and not twice.
 
-The pieces end where a conditioning set ends, so that what tests with one set share is computed once. Which process does a piece, and
-how large pieces are, changes no result: every test draws from a random stream of its own.
+The pieces end where a conditioning set ends, so that what tests with one set share is computed once. On a GPU a few threads do pieces, each on a
+stream of its own: while one waits for results, the device has work of another. Who does a piece, and how large pieces are, changes no
+result: every test draws from random numbers of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +24,7 @@ from causalkit._validation import Table
 from causalkit._version import __version__
 from causalkit.discovery._plan import Plan
 from causalkit.exceptions import CheckpointError, WorkerError
+from causalkit.gpu._threads import single_thread_below
 from causalkit.independence import CITest, ResultColumns
 from causalkit.independence._base import ask_columns
 
@@ -79,7 +82,7 @@ class Runner:
         parts, done, rate = self._first_pieces(plan)
         rest = plan[done:]
         if len(rest):
-            workers = joblib.effective_n_jobs(self.n_jobs)
+            workers = max(joblib.effective_n_jobs(self.n_jobs), self._streams)
             size = max(1, min(int(SECONDS[1] * rate), -(-len(rest) // (4 * workers))))
             parts += self._in_parallel(_pieces(rest, size), len(plan), done)
         self.progress(self._what(plan), len(plan), len(plan))
@@ -98,7 +101,7 @@ class Runner:
             parts.append(ask_columns(self.test, piece.i, piece.j, piece.given))
             took = time.perf_counter() - begin
             rate, done = (stop - done) / max(took, 1e-9), stop
-            if took > SECONDS[0] and joblib.effective_n_jobs(self.n_jobs) > 1:
+            if took > SECONDS[0] and max(joblib.effective_n_jobs(self.n_jobs), self._streams) > 1:
                 break
             size = max(1, int(np.clip(SECONDS[1] * rate, size / 2, 2 * size)))
         return parts, done, rate
@@ -108,10 +111,11 @@ class Runner:
         parts: list[ResultColumns] = []
         for attempt in range(LOST_WORKERS + 1):
             try:
-                for part in self._stream(pieces[len(parts) :]):
-                    parts.append(part)
-                    done += len(part.statistic)
-                    self.progress(self._what(pieces[len(parts) - 1]), done, total)
+                with self._held_by_this_thread():
+                    for part in self._results(pieces[len(parts) :]):
+                        parts.append(part)
+                        done += len(part.statistic)
+                        self.progress(self._what(pieces[len(parts) - 1]), done, total)
                 break
             except joblib.externals.loky.process_executor.BrokenProcessPool as problem:
                 if attempt == LOST_WORKERS:
@@ -121,18 +125,35 @@ class Runner:
                     ) from problem
         return parts
 
-    def _stream(self, pieces: list[Plan]) -> Iterator[ResultColumns]:
-        parallel = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator", batch_size=1)
-        return iter(
-            parallel(
-                joblib.delayed(ask_columns)(self.test, piece.i, piece.j, piece.given) for piece in pieces
-            )
-        )
+    def _results(self, pieces: list[Plan]) -> Iterator[ResultColumns]:
+        """Yield the results of pieces, in their order: by processes, or by threads with a stream of the GPU each."""
+        ask: Any = ask_columns
+        how: dict[str, Any] = {"n_jobs": self.n_jobs}
+        if self._streams > 1:
+            ask, how = _ask_on_stream, {"n_jobs": self._streams, "backend": "threading"}
+        parallel = joblib.Parallel(return_as="generator", batch_size=1, **how)
+        return iter(parallel(joblib.delayed(ask)(self.test, p.i, p.j, p.given) for p in pieces))
+
+    def _held_by_this_thread(self) -> AbstractContextManager[None]:
+        """Limit linear algebra here for as long as others work: the limit is the process's, and threads that cross would leave it changed."""
+        table = getattr(self.test, "table_", None)
+        return nullcontext() if table is None else single_thread_below(table.n_rows)
+
+    @property
+    def _streams(self) -> int:
+        """Threads for a test that computes on a GPU, unless processes are asked for."""
+        asked = joblib.effective_n_jobs(self.n_jobs)
+        return 1 if asked > 1 else int(getattr(self.test, "streams", 1))
 
     def _what(self, plan: Plan) -> str:
         i, j, given = (self.names[plan.i[0]], self.names[plan.j[0]], plan.given[0])
         condition = f" given {', '.join(self.names[k] for k in given)}" if len(given) else ""
         return f"sets of {plan.given.shape[1]}: {i} vs {j}{condition}"
+
+
+def _ask_on_stream(test: Any, i: Any, j: Any, given: Any) -> ResultColumns:
+    with test.stream():
+        return ask_columns(test, i, j, given)
 
 
 def _pieces(plan: Plan, size: int) -> list[Plan]:

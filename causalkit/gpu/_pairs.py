@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from causalkit.gpu._backend import Array, Backend
 from causalkit.gpu._memory import MemoryBudget
+from causalkit.gpu._streams import tensor_cores
 
 __all__ = ["PairSums", "pair_sums", "triple_product_sum"]
 
@@ -103,7 +104,7 @@ def pair_sums(
         b = a if right is left else _gram_tile(right, tile, backend)
         j = None if joining is None else joining(tile.rows, tile.columns)
         if firsts:
-            first += tile.weight * _cross(a, b, j, backend)
+            first += tile.weight * _on_host(_cross(a, b, j, backend), backend)
         if squares is not None:
             second += tile.weight * _cross_squares(a, b, j, squares, backend)
     return PairSums(first, second)
@@ -136,15 +137,17 @@ def _gram_tile(factors: Array, tile: Tile, backend: Backend) -> Array:
     return backend.xp.matmul(chosen, factors[:, tile.columns, :].mT)
 
 
-def _cross(a: Array, b: Array, weight: Array | None, backend: Backend) -> Floats:
+def _on_host(sums: Array, backend: Backend) -> Floats:
+    return np.asarray(backend.to_numpy(sums), dtype=np.float64)
+
+
+def _cross(a: Array, b: Array, weight: Array | None, backend: Backend) -> Array:
     """Return the sums of a b weight over the last two axes, for all pairs."""
     weighted = a if weight is None else a * backend.xp.astype(weight, a.dtype)
     left, right = (backend.xp.reshape(part, (part.shape[0], -1)) for part in (weighted, b))
     if a.shape[0] * b.shape[0] <= FEW_PAIRS:
-        sums = backend.xp.vecdot(left[:, None, :], right[None, :, :])
-    else:
-        sums = left @ right.mT
-    return np.asarray(backend.to_numpy(sums), dtype=np.float64)
+        return backend.xp.vecdot(left[:, None, :], right[None, :, :])
+    return left @ right.mT
 
 
 def _cross_squares(a: Array, b: Array, weight: Array | None, precision: str, backend: Backend) -> Floats:
@@ -152,7 +155,9 @@ def _cross_squares(a: Array, b: Array, weight: Array | None, precision: str, bac
     dtype = getattr(backend.xp, precision)
     square = backend.xp.astype(a, dtype) ** 2
     other = square if b is a else backend.xp.astype(b, dtype) ** 2
-    return _cross(square, other, None if weight is None else weight**2, backend)
+    with tensor_cores(backend):
+        sums = _cross(square, other, None if weight is None else weight**2, backend)
+    return _on_host(sums, backend)
 
 
 def triple_product_sum(

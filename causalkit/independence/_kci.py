@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import reduce
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
@@ -44,6 +45,7 @@ from causalkit._validation import ColumnTypes, Declared, Table, check_between, c
 from causalkit.exceptions import ParameterError, SmallSampleWarning
 from causalkit.gpu import Array, Backend, MemoryBudget, get_backend
 from causalkit.gpu._ridge import residuals
+from causalkit.gpu._streams import own_stream, synchronize
 from causalkit.gpu._threads import single_thread_below
 from causalkit.independence._base import FittedTest, read_arguments
 from causalkit.independence._kernel_factory import Block, KernelFactory, Width
@@ -84,6 +86,8 @@ FACTORIZATIONS = {"low_rank": LowRank(), "exact": EXACT}
 # the factor is made again, to the second.
 ACCEPTED, GOAL = 1.5e-3, 1e-5
 SMALL_SAMPLE = 50
+# Conditioning sets under way at once on a GPU.
+STREAMS = 3
 
 Form: TypeAlias = Literal["tensor", "joined"]
 BlockPair: TypeAlias = tuple[Block, Block]
@@ -251,6 +255,21 @@ class KCI(FittedTest):
             )
         return LEARNED
 
+    @property
+    def streams(self) -> int:
+        """How many batches may be under way at once: on a GPU the next conditioning set is prepared while one is finished."""
+        return STREAMS if self._work.backend.on_gpu else 1
+
+    def stream(self) -> AbstractContextManager[None]:
+        """Return a context in which this thread has a stream of the GPU to itself; it does nothing on a CPU.
+
+        Returns
+        -------
+        context manager
+            At its end all that was launched in it is done.
+        """
+        return own_stream(self._work.backend)
+
     # -- tests -------------------------------------------------------------------------------------------------------------------
 
     def _test(self, i: int, j: int, given: tuple[int, ...]) -> TestResult:
@@ -352,12 +371,17 @@ class KCI(FittedTest):
 
     def _features(self, blocks: Sequence[Block], z: Block) -> list[Array]:
         """Return the centred features of variables; their widths depend on the size of Z, for which they are kept."""
-        if self._kept[0] != len(z):
-            self._kept = (len(z), {})
-        kept = self._kept[1]
+        size, kept = self._kept
+        if size != len(z):
+            kept = {}
+            self._kept = (len(z), kept)
         new = [block for block in dict.fromkeys(blocks) if block not in kept]
-        kernels = [self._kernel(block, z) for block in new]
-        kept.update(zip(new, self._work.all_features(kernels, self._work.low_rank.tolerance), strict=True))
+        if new:
+            kernels = [self._kernel(block, z) for block in new]
+            made = self._work.all_features(kernels, self._work.low_rank.tolerance)
+            # Other threads use them on streams of their own, and find them here only once they are there.
+            synchronize(self._work.backend)
+            kept.update(zip(new, made, strict=True))
         return [kept[block] for block in blocks]
 
     def _kernel(self, block: Block, z: Block) -> Kernel:

@@ -107,8 +107,14 @@ class PairBatch:
 
     @cached_property
     def moments(self) -> Moments:
-        """Statistic, mean, variance and effect size of every pair."""
-        return self._conditional_moments() if self.z else self._unconditional_moments()
+        """Statistic, mean, variance and effect size of every pair; here the status of all that was factorised on a device is looked at."""
+        found = self._conditional_moments() if self.z else self._unconditional_moments()
+        if not all(np.isfinite(part).all() for part in (found.statistic, found.mean, found.variance)):
+            names = [self.work.kernels.names[k] for k in self.z]
+            raise np.linalg.LinAlgError(
+                f"a kernel matrix of {', '.join(names) or 'these columns'} could not be factorised"
+            )
+        return found
 
     def _unconditional_moments(self) -> Moments:
         """T = ||E_x' E_y||², mean = tr A tr B / n, variance = 2 ||A||² ||B||² / n²."""
