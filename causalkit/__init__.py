@@ -14,7 +14,9 @@ importing causalkit is cheap:
 `causalkit.strength`
     what to adjust for, and how strongly one thing causes another;
 `causalkit.evaluation`
-    how far one graph is from another.
+    how far one graph is from another;
+`causalkit.llm_causal`
+    graphs built with language models, people and other experts.
 """
 
 from __future__ import annotations
@@ -25,7 +27,17 @@ from typing import TYPE_CHECKING, Any
 from causalkit._version import __version__
 
 if TYPE_CHECKING:
-    from causalkit import datasets, discovery, evaluation, exceptions, gpu, graph, independence, strength
+    from causalkit import (
+        datasets,
+        discovery,
+        evaluation,
+        exceptions,
+        gpu,
+        graph,
+        independence,
+        llm_causal,
+        strength,
+    )
     from causalkit.graph import BackgroundKnowledge, CausalGraph, Edge, GraphKind, Mark
 
 __all__ = [
@@ -42,6 +54,7 @@ __all__ = [
     "gpu",
     "graph",
     "independence",
+    "llm_causal",
     "strength",
 ]
 
@@ -53,6 +66,7 @@ _SUBPACKAGES = {
     "gpu",
     "graph",
     "independence",
+    "llm_causal",
     "strength",
 }
 _FROM_GRAPH = {"BackgroundKnowledge", "CausalGraph", "Edge", "GraphKind", "Mark"}

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from causalkit._cli_build import add_build, build
 from causalkit._version import __version__
 from causalkit.exceptions import CausalKitError, CausalKitWarning, DataError, MissingDependencyError
 
@@ -27,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status, 2 for an error that the user can mend."""
     options = _parser().parse_args(arguments)
     try:
-        check_options(options)
-        discover(options)
+        options.run(options)
     except (CausalKitError, OSError) as error:
         print(f"causalkit: error: {_as_flags(str(error))}", file=sys.stderr)
         return 2
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="causalkit", description="Causal discovery from data whose mechanisms change."
+        prog="causalkit", description="Causal graphs from data whose mechanisms change, and from experts."
     )
     parser.add_argument("--version", action="version", version=f"causalkit {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -86,7 +86,16 @@ def _parser() -> argparse.ArgumentParser:
         help="where to write (default: results)",
     )
     run.add_argument("--quiet", action="store_true", help="no progress bar")
+    run.set_defaults(run=discover)
+    add_build(commands)
+    commands.choices["build"].set_defaults(run=show_build)
     return parser
+
+
+def show_build(options: argparse.Namespace) -> None:
+    """Build a graph with an expert, and print what comes of it."""
+    for text in build(options):
+        print(text)
 
 
 # -- the run ---------------------------------------------------------------------------------------------------------------
@@ -108,7 +117,8 @@ def check_options(options: argparse.Namespace) -> None:
 
 
 def discover(options: argparse.Namespace) -> None:
-    """Read, search, print and write."""
+    """Check, read, search, print and write."""
+    check_options(options)
     frame = read_frame(options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")

@@ -18,6 +18,7 @@ __all__ = [
     "DataError",
     "DataTypeError",
     "DeviceError",
+    "ExpertError",
     "GraphError",
     "GraphKindError",
     "InvalidGraphError",
@@ -60,6 +61,10 @@ class MissingDependencyError(CausalKitError, ImportError):
 
 class DeviceError(CausalKitError, RuntimeError):
     """A GPU was asked for and none can be used."""
+
+
+class ExpertError(CausalKitError, RuntimeError):
+    """An expert could not be asked: the server is not there, or does not accept the key, the model or the request."""
 
 
 class MemoryBudgetError(CausalKitError, MemoryError):

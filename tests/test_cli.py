@@ -142,3 +142,115 @@ def test_contradicting_options_are_refused_before_the_search(table, tmp_path, ca
     assert run(table, "--categorical", "site", "--time", "site") == 2
     (tmp_path / "file").write_text("")
     assert run(table, "--context", "site", "--out", str(tmp_path / "file")) == 2
+
+
+class TestBuild:
+    """``causalkit build``: the same command from a transcript, from a sheet, and with a server."""
+
+    VARIABLES = "season: dry or wet\nrain: mm\nwet: is the street wet\n"
+
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        from causalkit import CausalGraph
+        from causalkit.llm_causal import GraphBuilder, OracleExpert, Reliability, read_variables
+
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "v.yaml").write_text(self.VARIABLES)
+        truth = CausalGraph.parse("season -> rain; rain -> wet")
+        (tmp_path / "g.json").write_text(truth.to_cpdag().to_json())
+        given, trust = read_variables("v.yaml"), Reliability(0.95, 1 - 0.95)
+        GraphBuilder(given, expert=OracleExpert(truth), transcript="t.jsonl").run()
+        GraphBuilder(
+            given, expert=OracleExpert(truth), graph=truth.to_cpdag(), transcript="t.jsonl", reliability=trust
+        ).run()
+        return tmp_path
+
+    def test_from_a_transcript(self, folder, capsys):
+        from causalkit import CausalGraph
+
+        assert (
+            main(
+                [
+                    "build",
+                    "v.yaml",
+                    "--expert",
+                    "replay:t.jsonl",
+                    "--graph",
+                    "g.json",
+                    "--trust",
+                    ".95",
+                    "--quiet",
+                ]
+            )
+            == 0
+        )
+        written = {p.name for p in (folder / "results").iterdir()}
+        assert written == {"graph.json", "report.html", "report.md", "review.csv", "transcript.jsonl"}
+        graph = CausalGraph.from_json(folder / "results" / "graph.json")
+        assert str(graph) == "season -> rain; rain -> wet"
+        first = (folder / "results" / "graph.json").read_bytes()
+        again = [
+            "build",
+            "v.yaml",
+            "--expert",
+            "replay:results/transcript.jsonl",
+            "--graph",
+            "g.json",
+            "--trust",
+            ".95",
+            "--quiet",
+        ]
+        assert main([*again, "--out", "second"]) == 0
+        assert (folder / "second" / "graph.json").read_bytes() == first
+        assert "A graph with receipts" in capsys.readouterr().out
+
+    def test_from_names(self, folder, capsys):
+        assert main(["build", "v.yaml", "--expert", "replay:t.jsonl", "--quiet"]) == 0
+        assert "3 of 3 answers" in capsys.readouterr().out
+
+    def test_a_person(self, folder, capsys):
+        command = [
+            "build",
+            "v.yaml",
+            "--expert",
+            "human:q.csv",
+            "--graph",
+            "g.json",
+            "--trust",
+            ".95",
+            "--quiet",
+        ]
+        assert main(command) == 0
+        assert "have no answer" in capsys.readouterr().out
+        sheet = (folder / "q.csv").read_text().splitlines()
+        filled = [
+            line.replace(",,", ",<-,").rstrip(",") + "," if "season" in line else line.replace(",,", ",->,")
+            for line in sheet[1:]
+        ]
+        (folder / "q.csv").write_text("\n".join([sheet[0], *filled]) + "\n")
+        assert main(command) == 0
+        assert "season | -> | rain" in capsys.readouterr().out
+        assert (folder / "results" / "transcript.1.jsonl").exists()
+
+    def test_before_anything_is_spent(self, folder, capsys):
+        pytest.importorskip("openai")
+        assert main(["build", "v.yaml", "--expert", "chat:m", "--estimate"]) == 0
+        assert "3 questions, 3 calls" in capsys.readouterr().out
+        assert main(["build", "v.yaml", "--expert", "chat:m", "--preview"]) == 0
+        assert '"model": "m"' in capsys.readouterr().out
+        assert not (folder / "results").exists()
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["v.yaml", "--expert", "nothing"], "--expert is 'nothing'"),
+            (["w.yaml", "--expert", "replay:t.jsonl"], "there is no file w.yaml"),
+            (["v.yaml", "--expert", "replay:none.jsonl"], "there is no transcript"),
+            (["v.yaml", "--expert", "replay:t.jsonl", "--data", "none.csv"], "there is no file none.csv"),
+            (["v.yaml", "--expert", "replay:t.jsonl", "--calls", "0"], "must be a positive whole number"),
+            (["v.yaml", "--expert", "replay:t.jsonl", "--policy", "vote"], "policy is 'vote'"),
+        ],
+    )
+    def test_errors(self, folder, capsys, options, message):
+        assert main(["build", *options, "--quiet"]) == 2
+        assert message in capsys.readouterr().err

@@ -1,6 +1,6 @@
 """What users give: tables, and single parameters, read and checked in one style of error."""
 
-from causalkit._validation._parameters import check_between, check_choice, check_count
+from causalkit._validation._parameters import check_between, check_choice, check_count, check_share
 from causalkit._validation._table import (
     ColumnType,
     ColumnTypes,
@@ -24,6 +24,7 @@ __all__ = [
     "check_choice",
     "check_count",
     "check_same_index",
+    "check_share",
     "read_columns",
     "read_table",
 ]

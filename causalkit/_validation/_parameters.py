@@ -19,6 +19,13 @@ def check_between(name: str, value: Any, low: float, high: float) -> float:
     return float(value)
 
 
+def check_share(name: str, value: Any) -> float:
+    """Return a number from 0 to 1, both included, or raise `ParameterError`."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
+        raise ParameterError(f"{name} must be a number from 0 to 1; got {value!r}")
+    return float(value)
+
+
 def check_count(name: str, value: Any, *, least: int = 1) -> int:
     """Return an integer that is large enough, or raise `ParameterError`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:

@@ -1,0 +1,397 @@
+"""Build a graph with an expert: from names alone, or where data leave questions open."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from causalkit._validation import check_choice, check_count, check_share
+from causalkit.exceptions import GraphKindError, KnowledgeError, NotExtendableError, ParameterError
+from causalkit.graph import CausalGraph, GraphKind
+from causalkit.llm_causal._claims import Claim, KnowledgeBase
+from causalkit.llm_causal._fusion import Evidence, Fusion, Policy, Settings, with_claims
+from causalkit.llm_causal._ledger import Budget, Meter
+from causalkit.llm_causal._names import from_names
+from causalkit.llm_causal._posterior import Reliability
+from causalkit.llm_causal._questions import Answer, Expert, Question, Usage
+from causalkit.llm_causal._result import BuildResult
+from causalkit.llm_causal._strategies import STRATEGIES, Strategy, questions_for
+from causalkit.llm_causal._transcript import Transcript
+from causalkit.llm_causal._variables import Described, as_variables
+
+__all__ = ["GraphBuilder"]
+
+POLICIES: tuple[Policy, ...] = ("data_first", "bayes", "expert_first")
+CALLS_WITHOUT_BUDGET = 500
+RESAMPLES = 30
+
+
+class GraphBuilder:
+    """A session that builds a graph with an expert.
+
+    With data, tests say which edges there are and as much of their directions as data can say; the expert is examined on edges whose direction is known, and then asked about those that are open, the most
+    telling first. Without data the expert is asked for the whole graph several times, and then about the pairs on which its answers differ.
+
+    Parameters
+    ----------
+    variables : iterable of str or Variable, or mapping of str to str
+        Names, or names with descriptions. Only these leave the house: never a row of data.
+    expert : Expert
+        Who is asked.
+    data : data frame, optional
+        With a column for every variable.
+    graph : CausalGraph, optional
+        What data say, if you have searched yourself: a CPDAG or MPDAG over the variables, and others.
+    discovery : estimator, optional
+        A search such as `causalkit.discovery.PC` or `CDNOD`, fitted or not; by default PC with partial correlations, or contingency tables for labels, with ``colliders="max_p"`` and
+        resampling. With resampling an arrow is as sure as it is frequent.
+    policy : {"data_first", "bayes", "expert_first"}, default="data_first"
+        Answers choose among the graphs that data cannot tell apart; or data and answers are weighed; or answers come first. Conflicts are listed in each case.
+    strategy : {"graph", "children", "pairwise", "triplet"}, default="graph"
+        Without data: what is asked first.
+    samples : int, optional
+        Repetitions of each question, with other words and orders: by default 3 for "graph", otherwise 1. Repetitions that agree are counted as what they are worth, see `Reliability`.
+    claims : iterable of Claim, default=()
+        What is known already, such as verdicts of people; used before anything is asked. Those with a probability of .95 or more are taken as true, others weigh the members of the class.
+        They need data or a graph.
+    reliability : Reliability, optional
+        How far to believe the expert; by default what an exam on known directions shows. With it, no exam is held.
+    exam_questions : int, default=20
+        Known directions that are asked about, twice each.
+    confidence : float, default=0.8
+        Edges that data leave open get an arrow if it has at least this probability.
+    min_gain : float, default=0.05
+        A question is not asked that promises less: bits, or the share of the target's variance.
+    max_questions : int, optional
+        By default three per open edge.
+    target : callable, optional
+        Takes a DAG and returns a number that you are after, such as an effect: then questions are asked that narrow it most, and no others.
+    budget : Budget, optional
+        What may be spent. A run of more than 500 calls needs one.
+    transcript : str or pathlib.Path, optional
+        File of JSON lines that answers are written to as they come, for `ReplayExpert`.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    result_ : BuildResult
+        What the last run found.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is not allowed, or the data lack a variable.
+    GraphKindError
+        If the graph stands for no class of DAGs, when it is used.
+
+    Examples
+    --------
+    >>> from causalkit import CausalGraph
+    >>> from causalkit.llm_causal import GraphBuilder, OracleExpert, Reliability
+    >>> truth = CausalGraph.parse("season -> rain; rain -> wet; wet -> slippery")
+    >>> session = GraphBuilder(truth.nodes, expert=OracleExpert(truth), graph=truth.to_cpdag(), reliability=Reliability(0.95, 0.03))
+    >>> print(session.run().graph)
+    season -> rain; rain -> wet; wet -> slippery
+    >>> session.result_.ledger.total.calls
+    2
+    """
+
+    def __init__(
+        self,
+        variables: Described,
+        *,
+        expert: Expert,
+        data: Any = None,
+        graph: CausalGraph | None = None,
+        discovery: Any = None,
+        policy: Policy = "data_first",
+        strategy: Strategy = "graph",
+        samples: int | None = None,
+        claims: Iterable[Claim] = (),
+        reliability: Reliability | None = None,
+        exam_questions: int = 20,
+        confidence: float = 0.8,
+        min_gain: float = 0.05,
+        max_questions: int | None = None,
+        target: Callable[[CausalGraph], float] | None = None,
+        budget: Budget | None = None,
+        transcript: str | Path | None = None,
+        verbose: int = 0,
+    ) -> None:
+        check_choice("policy", policy, POLICIES)
+        check_choice("strategy", strategy, STRATEGIES)
+        check_share("confidence", confidence)
+        for name, value in (("samples", samples), ("max_questions", max_questions)):
+            if value is not None:
+                check_count(name, value)
+        if data is not None and graph is not None:
+            raise ParameterError(
+                "data and graph are both given; give the graph that you found, or the data to search in"
+            )
+        if not (hasattr(expert, "answer") and hasattr(expert, "estimate")):
+            raise ParameterError(
+                f"expert must have the methods answer and estimate, as ChatExpert has; got {expert!r}"
+            )
+        if graph is not None and not isinstance(graph, CausalGraph):
+            raise ParameterError(f"graph must be a CausalGraph; got {type(graph).__name__}")
+        if target is not None and not callable(target):
+            raise ParameterError(f"target must be a function of a graph; got {target!r}")
+        check_share("min_gain", min_gain)
+        self.variables = as_variables(variables)
+        self.expert, self.strategy, self.budget, self.verbose = expert, strategy, budget or Budget(), verbose
+        self.claims = KnowledgeBase(claims)
+        if any(not isinstance(claim, Claim) for claim in self.claims):
+            raise ParameterError(f"claims must hold objects of Claim; got {claims!r}")
+        if len(self.claims) and data is None and graph is None and discovery is None:
+            raise ParameterError("claims are applied to what data say; give data, or a graph")
+        self._given_budget = budget is not None
+        self._data, self._graph, self._discovery = data, graph, discovery
+        self._samples, self._transcript = samples, transcript
+        self._evidence: Evidence | None = None
+        self._settings = Settings(
+            self.variables,
+            policy,
+            samples or 1,
+            reliability,
+            check_count("exam_questions", exam_questions, least=0),
+            confidence,
+            min_gain,
+            max_questions,
+            target,
+        )
+
+    # -- before spending -------------------------------------------------------------------------------------------------------
+
+    def questions(self) -> list[Question]:
+        """Return the questions that are sure to be asked, or may be.
+
+        Returns
+        -------
+        list of Question
+            With data: those of the exam, and one about each open edge. Without: those of the strategy.
+        """
+        evidence = self._with_data()
+        if evidence is None:
+            return questions_for(self.strategy, self.variables, self._repeats)
+        fusion = Fusion(evidence, Meter(self.expert, self.budget), self._settings)
+        wanted = (
+            evidence.arrows[: self._settings.exam_questions] if self._settings.reliability is None else []
+        )
+        return fusion._questions(wanted, max(2, self._settings.samples)) + fusion._questions(
+            evidence.open, self._settings.samples
+        )
+
+    def estimate(self) -> Usage:
+        """Say what a run would cost, without asking anything.
+
+        Returns
+        -------
+        Usage
+            Of `questions`. A run may ask less, as answers settle other questions; and more, if answers contradict one another: `budget` is the limit.
+        """
+        return self.expert.estimate(self.questions())
+
+    @property
+    def _repeats(self) -> int:
+        return self._samples or (3 if self.strategy == "graph" else 1)
+
+    # -- the run ---------------------------------------------------------------------------------------------------------------
+
+    def run(self) -> BuildResult:
+        """Build the graph.
+
+        Returns
+        -------
+        BuildResult
+            The graph and its receipts; flagged as not complete if the budget was spent or the expert refused.
+
+        Raises
+        ------
+        ParameterError
+            If more than 500 calls would be made without a budget.
+        ExpertError
+            If the expert cannot be asked at all.
+        """
+        evidence = self._with_data()
+        planned = len(self.questions())
+        if planned > CALLS_WITHOUT_BUDGET and not self._given_budget:
+            usage = self.estimate()
+            raise ParameterError(
+                f"this would take {planned} questions, {usage.calls} calls and about {usage.tokens} tokens; give budget=Budget(calls=...) to say how many may be made"
+            )
+        meter = Meter(self.expert, self.budget, self._recorder())
+        with _bar(planned, self.verbose) as progress:
+            settings = dataclasses.replace(self._settings, progress=progress)
+            self.result_ = (
+                from_names(meter, self.variables, self.strategy, self._repeats, progress)
+                if evidence is None
+                else Fusion(evidence, meter, settings).run()
+            )
+        return self.result_
+
+    def _recorder(self) -> Callable[[Answer, str], None]:
+        transcript = Transcript(self.variables, self._transcript)
+        exchange = getattr(self.expert, "exchange", lambda _: ())
+        return lambda answer, purpose: transcript.add(answer, purpose, exchange(answer.question))
+
+    def _with_data(self) -> Evidence | None:
+        """Return what data and claims say; None without data."""
+        if self._evidence is None and (
+            self._graph is not None or self._data is not None or hasattr(self._discovery, "graph_")
+        ):
+            found = self._search() if self._graph is None else Evidence(self._graph)
+            absent = [v.name for v in self.variables if v.name not in found.graph.nodes]
+            if absent:
+                raise ParameterError(
+                    f"the graph has no node {absent[0]!r}; its nodes are {', '.join(found.graph.nodes)}"
+                )
+            self._evidence = with_claims(_as_class(found), self.claims)
+        return self._evidence
+
+    def _search(self) -> Evidence:
+        model = self._discovery
+        if not hasattr(model, "graph_"):
+            columns = self._columns()
+            model = _default_search(columns) if model is None else model
+            model.fit(columns)
+        receipts = getattr(model, "orientation_", {})
+        return Evidence(
+            model.graph_,
+            {arrow: f"{r.rule}: {r.note}" for arrow, r in receipts.items()},
+            _confidence(model.graph_, receipts, getattr(model, "stability_", None)),
+        )
+
+    def _columns(self) -> Any:
+        names = [v.name for v in self.variables]
+        columns = list(getattr(self._data, "columns", ()))
+        absent = [name for name in names if name not in columns]
+        if absent:
+            raise ParameterError(
+                f"the data have no column {absent[0]!r}; columns are {', '.join(map(str, columns)) or 'without names'}"
+            )
+        return self._data[names]
+
+    # -- receipts --------------------------------------------------------------------------------------------------------------
+
+    def explain(self, u: str, v: str) -> str:
+        """Say why the graph has what it has between two variables.
+
+        Parameters
+        ----------
+        u, v : str
+            Two nodes.
+
+        Returns
+        -------
+        str
+            What stands there, what the data said, every answer with its reasons, and conflicts. Reasons are the expert's words; nobody has checked them.
+
+        Raises
+        ------
+        ParameterError
+            If nothing was run yet.
+        NodeNotFoundError
+            If a name is no node.
+        """
+        if not hasattr(self, "result_"):
+            raise ParameterError("nothing was built yet; call run() first")
+        result = self.result_
+        result.graph.index(u)
+        result.graph.index(v)
+        edge = result.graph.edge_between(u, v)
+        lines = [f"{u} {edge} {v}" if edge else f"no edge between {u} and {v}"]
+        lines += self._of_data(u, v)
+        lines += [text for answer in result.answers if (text := _told(answer, u, v))]
+        lines += [
+            f"conflict: data {c.data}; expert {c.expert}; decided {c.decision}: {c.why}"
+            for c in result.conflicts
+            if {u, v} == set(c.pair)
+        ]
+        if edge and (u, v) in result.probabilities:
+            lines.append(f"probability of {u} -> {v}: {result.probabilities[u, v]:.3f}")
+        return "\n".join(lines)
+
+    def _of_data(self, u: str, v: str) -> list[str]:
+        if self._evidence is None:
+            return ["data: none"]
+        before = self._evidence.graph.edge_between(u, v)
+        reason = self._evidence.why.get((u, v)) or self._evidence.why.get((v, u)) or ""
+        return [f"data: {f'{u} {before} {v}' if before else 'no edge'}{f' ({reason})' if reason else ''}"]
+
+
+def _as_class(found: Evidence) -> Evidence:
+    """Return what data say as a class of DAGs where it is one; other kinds of graphs say more than experts are asked about here."""
+    kind = found.graph.kind
+    if kind not in (GraphKind.DAG, GraphKind.CPDAG, GraphKind.MPDAG, GraphKind.PDAG):
+        raise GraphKindError(
+            f"an expert is asked about a CPDAG, an MPDAG or a DAG; this graph is a {kind}. KnowledgeBase.apply puts claims on a PAG"
+        )
+    if kind is not GraphKind.PDAG:
+        return found
+    try:
+        return dataclasses.replace(found, graph=found.graph.to_mpdag())
+    except (NotExtendableError, KnowledgeError):
+        return found
+
+
+def _default_search(columns: Any) -> Any:
+    """Return PC with resampling, which says how far its arrows depend on the sample; with contingency tables where no column holds numbers."""
+    from causalkit.discovery import PC, Resampling
+
+    labels = all(kind.kind not in "iuf" for kind in columns.dtypes)
+    return PC(
+        ci_test="g_square" if labels else "fisher_z", colliders="max_p", resampling=Resampling(RESAMPLES)
+    )
+
+
+def _confidence(graph: CausalGraph, receipts: Any, stability: Any) -> dict[tuple[str, str], float]:
+    """Return probabilities of arrows: how often resampled searches found them rather than the opposite, or what the receipts say."""
+    if stability is None:
+        return {arrow: r.confidence for arrow, r in receipts.items() if r.confidence is not None}
+    found = {}
+    for u, v in Evidence(graph).arrows:
+        ahead, back = (
+            stability.arrows[graph.index(a), graph.index(b)] * RESAMPLES for a, b in ((u, v), (v, u))
+        )
+        found[u, v] = float((ahead + 1) / (ahead + back + 2))
+    return found
+
+
+def _told(answer: Answer, u: str, v: str) -> str:
+    """Return an answer about two variables in a line."""
+    if answer.status != "answered":
+        return (
+            f"{answer.expert}: {answer.status} ({answer.problem})"
+            if {u, v} == set(answer.question.variables)
+            else ""
+        )
+    choice = answer.about(u, v)
+    if choice is None:
+        return ""
+    words = {
+        "forward": f"{u} -> {v}",
+        "backward": f"{v} -> {u}",
+        "both": "each causes the other",
+        "none": "neither",
+        "cannot_tell": "cannot tell",
+    }
+    reasons = f': "{answer.rationale}"' if answer.rationale else ""
+    return f"{answer.expert} ({answer.origin}, asked {answer.question.kind}, repetition {answer.question.sample}): {words[choice]}{reasons}"
+
+
+@contextmanager
+def _bar(total: int, verbose: int) -> Iterator[Callable[[str, int], None]]:
+    """Yield what moves a progress bar, if one is wanted."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, disable=not verbose, desc="asking", unit="question") as bar:
+
+        def advance(purpose: str, n: int) -> None:
+            bar.set_description(f"asking: {purpose}")
+            bar.update(n)
+
+        yield advance

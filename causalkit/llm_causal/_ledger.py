@@ -1,0 +1,213 @@
+"""What may be spent, and what was spent on what."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from causalkit.exceptions import ParameterError
+from causalkit.llm_causal._questions import Answer, Expert, Question, Usage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Budget", "Ledger", "Meter"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may cost; what is None has no limit.
+
+    A question is asked if what it is expected to cost is left. A reply that has to be mended costs a second call, so that the limit may be passed by the questions that are under way together
+    (the expert's ``concurrency``).
+
+    Parameters
+    ----------
+    calls : int, optional
+        Requests.
+    tokens : int, optional
+        Tokens of prompts and completions together.
+    cost : float, optional
+        In the currency of the prices that the expert was given.
+    seconds : float, optional
+        Time from the first question to the last one asked.
+
+    Raises
+    ------
+    ParameterError
+        If a limit is not positive.
+
+    Examples
+    --------
+    >>> from causalkit.llm_causal import Budget
+    >>> Budget(calls=50, tokens=20_000)
+    Budget(calls=50, tokens=20000, cost=None, seconds=None)
+    """
+
+    calls: int | None = None
+    tokens: int | None = None
+    cost: float | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("calls", "tokens", "cost", "seconds"):
+            limit = getattr(self, name)
+            kinds, whole = (int, "whole ") if name in ("calls", "tokens") else (int | float, "")
+            if limit is not None and (
+                isinstance(limit, bool) or not isinstance(limit, kinds) or not limit > 0
+            ):
+                raise ParameterError(
+                    f"the budget's {name} must be a positive {whole}number or None; got {limit!r}"
+                )
+
+    def exceeded_by(self, usage: Usage) -> str:
+        """Say which limit a usage is above.
+
+        Parameters
+        ----------
+        usage : Usage
+            What would have been spent.
+
+        Returns
+        -------
+        str
+            The limit in words; empty if none is.
+        """
+        for name in ("calls", "tokens", "cost"):
+            limit, spent = getattr(self, name), getattr(usage, name)
+            if limit is not None and spent > limit:
+                return f"{name}: {spent:g} would be needed of {limit:g}"
+        return ""
+
+
+@dataclass
+class Ledger:
+    """What was spent, by purpose.
+
+    Parameters
+    ----------
+    entries : dict of str to Usage
+        Purposes and what they cost.
+    counts : dict of str to dict of str to int
+        For every purpose the number of answers that were answered, invalid or missing.
+
+    Examples
+    --------
+    >>> from causalkit.llm_causal import Ledger, Usage
+    >>> ledger = Ledger()
+    >>> ledger.add("exam", Usage(calls=1, prompt_tokens=80, completion_tokens=5))
+    >>> ledger.total.tokens
+    85
+    """
+
+    entries: dict[str, Usage] = field(default_factory=dict)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, purpose: str, usage: Usage, status: str = "answered") -> None:
+        """Book something.
+
+        Parameters
+        ----------
+        purpose : str
+            What it was for.
+        usage : Usage
+            What it cost.
+        status : str, default="answered"
+            What came of it.
+        """
+        self.entries[purpose] = self.entries.get(purpose, Usage()) + usage
+        counts = self.counts.setdefault(purpose, {})
+        counts[status] = counts.get(status, 0) + 1
+
+    @property
+    def total(self) -> Usage:
+        """Everything together."""
+        return sum(self.entries.values(), Usage())
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the ledger as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per purpose: questions, calls, tokens, cost, and how many answers could not be read or did not come.
+        """
+        import pandas as pd
+
+        rows = {
+            purpose: {
+                "questions": sum(self.counts[purpose].values()),
+                "calls": usage.calls,
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "cost": usage.cost,
+                "invalid": self.counts[purpose].get("invalid", 0),
+                "missing": self.counts[purpose].get("missing", 0),
+            }
+            for purpose, usage in self.entries.items()
+        }
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+
+class Meter:
+    """An expert who is asked no more than a budget allows; answers that would exceed it are "missing"."""
+
+    def __init__(
+        self,
+        expert: Expert,
+        budget: Budget,
+        record: Callable[[Answer, str], None] = lambda _, __: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.expert, self.budget, self.ledger = expert, budget, Ledger()
+        self.spent_out = ""
+        self._record, self._clock, self._start = record, clock, None if budget.seconds is None else clock()
+
+    def ask(self, questions: Sequence[Question], purpose: str) -> list[Answer]:
+        """Ask as many of the questions, in order, as the budget allows."""
+        answers: list[Answer] = []
+        together = int(getattr(self.expert, "concurrency", 0)) or max(len(questions), 1)
+        while len(answers) < len(questions):
+            rest = questions[len(answers) : len(answers) + together]
+            affordable = self._affordable(rest)
+            answers += self._booked(self._asked(rest[:affordable]) if affordable else [], purpose)
+            if affordable < len(rest):
+                break
+        problem = f"the budget is spent ({self.spent_out})"
+        unasked = [
+            Answer(q, status="missing", problem=problem, expert=self.expert.name)
+            for q in questions[len(answers) :]
+        ]
+        return answers + self._booked(unasked, purpose)
+
+    def _asked(self, questions: Sequence[Question]) -> list[Answer]:
+        answers = self.expert.answer(questions)
+        if len(answers) != len(questions):
+            raise ParameterError(
+                f"the expert {self.expert.name!r} gave {len(answers)} answers to {len(questions)} questions; one each is expected"
+            )
+        return answers
+
+    def _booked(self, answers: list[Answer], purpose: str) -> list[Answer]:
+        """Book and record answers as they come, so that what was paid for is kept whatever happens next."""
+        for answer in answers:
+            self.ledger.add(purpose, answer.usage, answer.status)
+            self._record(answer, purpose)
+        return answers
+
+    def _affordable(self, questions: Sequence[Question]) -> int:
+        """Return how many of the first questions can be paid for."""
+        if self._start is not None and self._clock() - self._start > (self.budget.seconds or 0):
+            self.spent_out = f"time: more than {self.budget.seconds:g} s"
+            return 0
+        if not questions or not self.budget.exceeded_by(self.ledger.total + self.expert.estimate(questions)):
+            return len(questions)
+        low, high = 0, len(questions)
+        while high - low > 1:
+            middle = (low + high) // 2
+            over = self.budget.exceeded_by(self.ledger.total + self.expert.estimate(questions[:middle]))
+            low, high = (low, middle) if over else (middle, high)
+        self.spent_out = self.budget.exceeded_by(self.ledger.total + self.expert.estimate(questions[:high]))
+        return low
