@@ -5,9 +5,10 @@ copy that you have. What ships with the package: structures of well-known networ
 CausalVerse, and a generator of small versions of four of them.
 """
 
-from causalkit.datasets._activities import Activity, ColdQuestion, load_activity, load_cold
+from causalkit.datasets._activities import Activity, load_activity
 from causalkit.datasets._causalverse import load_causalverse, plan_causalverse, published_splits
 from causalkit.datasets._chambers import causal_chamber_graph, load_causal_chamber
+from causalkit.datasets._cold import ColdActivity, ColdQuestion, ColdTriplet, load_cold, recover_cold
 from causalkit.datasets._domain_graphs import (
     CauseEffectPair,
     load_arctic_sea_ice,
@@ -28,7 +29,9 @@ __all__ = [
     "CauseEffectPair",
     "Clip",
     "Clips",
+    "ColdActivity",
     "ColdQuestion",
+    "ColdTriplet",
     "DownloadPlan",
     "Factor",
     "GraphData",
@@ -54,4 +57,5 @@ __all__ = [
     "make_scene",
     "plan_causalverse",
     "published_splits",
+    "recover_cold",
 ]
