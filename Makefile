@@ -7,7 +7,7 @@ export PIP_NO_INPUT = 1
 
 .PHONY: demo test test-all test-gpu lint docs bench clean
 
-# More packages for the tests, for example torch==2.13.0: what is not installed is not tested.
+# More packages for the tests, for example "torch transformers": what is not installed is not tested.
 WITH ?=
 
 demo: $(VENV)/.demo
