@@ -577,6 +577,38 @@ class TestLocal:
             np.testing.assert_allclose(list(answer.probabilities.values()), expected, rtol=1e-4)
             assert sum(answer.probabilities.values()) == pytest.approx(1)
 
+    def test_a_model_of_transformers_built_from_a_configuration(self):
+        """Its own tokenizer, its own attention mask; scores are those of one token after the other."""
+        torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+        torch.manual_seed(1)
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        words = Tokenizer(models.BPE(vocab={c: k for k, c in enumerate(alphabet)}, merges=[]))
+        words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        words.decoder = decoders.ByteLevel()
+        tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words)
+        config = transformers.GPT2Config(
+            vocab_size=len(alphabet), n_positions=3000, n_embd=16, n_layer=2, n_head=2
+        )
+        network = transformers.GPT2LMHeadModel(config).eval()
+        expert = LocalExpert(network, tokenizer, batch_size=5)
+        first, second = expert.answer([Question("orient", ("A", "B")), Question("direct", ("smoke", "fire"))])
+        for answer in (first, second):
+            logs = []
+            for start, option in expert._pieces(expert._prompt(answer.question)):
+                ids, total = list(start), 0.0
+                for token in option:
+                    with torch.inference_mode():
+                        out = torch.log_softmax(network(torch.tensor([ids])).logits[0, -1].double(), dim=-1)
+                    total += float(out[token])
+                    ids.append(token)
+                logs.append(total)
+            expected = np.exp(np.array(logs) - max(logs))
+            np.testing.assert_allclose(
+                list(answer.probabilities.values()), expected / expected.sum(), rtol=1e-3
+            )
+
     def test_random_weights_know_nothing(self, model):
         truth = CausalGraph.parse("; ".join(f"u{k} -> w{k}" for k in range(60)))
         asked = [Question("orient", (f"u{k}", f"w{k}") if k % 2 else (f"w{k}", f"u{k}")) for k in range(60)]
