@@ -9,6 +9,7 @@ from causalkit._validation._table import (
     Floats,
     Table,
     check_same_index,
+    open_frame,
     read_columns,
     read_table,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "check_count",
     "check_same_index",
     "check_share",
+    "open_frame",
     "read_columns",
     "read_table",
 ]

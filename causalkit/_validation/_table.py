@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import narwhals as nw
@@ -375,12 +376,17 @@ def _numbers_from_levels(name: str, kind: object, codes: Floats, levels: tuple[A
 # -- containers ----------------------------------------------------------------------------------------------------------------
 
 
-def _frame_columns(data: Any) -> list[tuple[str, Any]]:
-    """Split a data frame into named columns."""
+def open_frame(data: Any) -> Any:
+    """Return a data frame of any library behind one interface."""
     try:
-        frame = nw.from_native(data, eager_only=True)
+        return nw.from_native(data, eager_only=True)
     except (nw.exceptions.NarwhalsError, TypeError, ValueError) as error:
         raise DataError(f"the data frame cannot be read: {error}") from None
+
+
+def _frame_columns(data: Any) -> list[tuple[str, Any]]:
+    """Split a data frame into named columns."""
+    frame = open_frame(data)
     names = [str(name) for name in frame.columns]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -398,6 +404,10 @@ def _array_columns(data: Any, names: Iterable[str] | None, what: str) -> list[tu
 
     if isinstance(data, dict) and not hasattr(data, "shape"):
         raise DataError(f"{what} is a dictionary, which is no table; pass pandas.DataFrame({what})")
+    if isinstance(data, str | Path):
+        raise DataError(
+            f"{what} is a path, {str(data)!r}, and no table; read the file first, as with pandas.read_csv"
+        )
     array = data if hasattr(data, "dtype") else np.asarray(data, dtype=object)
     try:
         array = check_array(array, dtype=None, ensure_all_finite=False, input_name=what)

@@ -146,7 +146,7 @@ def sid(true: CausalGraph, estimated: CausalGraph) -> int:
 
 def _is_wrong(truth: Routes, guess: Routes, propose: Callable[[Problem], int | None], x: int, y: int) -> bool:
     """Whether the answer of the estimated graph about one pair is wrong in the true one."""
-    asked, real = (Problem(g, 1 << x, 1 << y, g.everything, 0) for g in (guess, truth))
+    asked, real = (Problem(g.graph, g, 1 << x, 1 << y, g.everything, 0) for g in (guess, truth))
     if asked.uncertain:
         return not real.uncertain
     proposed = propose(asked)
@@ -301,20 +301,23 @@ def overlap(
     generator = as_generator(rng)
 
     def shared(order: NDArray[np.intp]) -> int:
-        return int((np.triu(a > 0, 1) & (a == b[np.ix_(order, order)])).sum())
+        return int(
+            sum(np.triu((x > 0) & (x == y[np.ix_(order, order)]), 1).sum() for x, y in zip(a, b, strict=True))
+        )
 
-    found = shared(np.arange(len(a)))
-    chance = [shared(generator.permutation(len(a))) for _ in range(n_permutations)]
+    found = shared(np.arange(one.n_nodes))
+    chance = [shared(generator.permutation(one.n_nodes)) for _ in range(n_permutations)]
     p = (1 + sum(c >= found for c in chance)) / (n_permutations + 1)
     return Overlap(found, float(np.mean(chance)), p)
 
 
-def _codes(graph: CausalGraph, skeleton: bool) -> NDArray[np.intp]:
-    """Return one number per ordered pair for the edge between them, 0 for none."""
+def _codes(graph: CausalGraph, skeleton: bool) -> list[NDArray[np.intp]]:
+    """Return numbers per ordered pair for the edge between them, 0 for none; ↔ apart from others, as both may stand."""
     marks = graph.marks.astype(np.intp)
     if skeleton:
-        return ((marks > 0) | graph.bidirected).astype(np.intp)
-    return marks + 4 * marks.T + 16 * graph.bidirected
+        return [((marks > 0) | graph.bidirected).astype(np.intp)]
+    both = (graph.marks == Mark.ARROW) & (graph.marks.T == Mark.ARROW)
+    return [np.where(both, 0, marks + 4 * marks.T), (both | graph.bidirected).astype(np.intp)]
 
 
 def order_accuracy(true: CausalGraph, order: Sequence[str]) -> float:

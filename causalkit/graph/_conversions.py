@@ -250,7 +250,7 @@ class GraphConversions(GraphQueries):
         Returns
         -------
         CausalGraph
-            The graph, with node and edge attributes that have a place here.
+            The graph, with the attributes of its nodes: all of them where `to_networkx` wrote it, else those that have a meaning here.
 
         Examples
         --------
@@ -259,8 +259,7 @@ class GraphConversions(GraphQueries):
         >>> print(CausalGraph.from_networkx(nx.DiGraph([("A", "B")])))
         A -> B
         """
-        stated, nodes, edges = _convert.from_networkx(graph, None if kind is None else as_kind(kind))
-        return cls._from_edges(stated, nodes, edges)
+        return cls._from_edges(*_convert.from_networkx(graph, None if kind is None else as_kind(kind)))
 
     def to_causal_learn(self) -> Any:
         """Write causal-learn's ``GeneralGraph``; needs the extra ``causal-learn``.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causalkit.exceptions import ConversionError, MissingDependencyError
+from causalkit.graph._checks import ROLES
 from causalkit.graph._marks import GraphKind, Mark, as_kind
 
 if TYPE_CHECKING:
@@ -147,9 +148,14 @@ def to_networkx(graph: GraphCore) -> Any:
 
 def from_networkx(
     other: Any, kind: GraphKind | None
-) -> tuple[GraphKind, list[str], list[tuple[str, str, Mark, Mark]]]:
+) -> tuple[GraphKind, list[str], list[tuple[str, str, Mark, Mark]], dict[str, dict[str, Any]]]:
     """Read a networkx graph written by `to_networkx`, or a plain DiGraph as DAG and a plain Graph as UG."""
-    nodes = list(other.nodes)
+    if not hasattr(other, "is_directed"):
+        raise ConversionError(f"a networkx graph is expected; got {type(other).__name__}")
+    nodes, data = list(other.nodes), _attributes_of_nodes(other)
+    loop = next((u for u, v in other.edges() if u == v), None)
+    if loop is not None:
+        raise ConversionError(f"node {loop!r} has an edge with itself; a node cannot cause itself")
     declared = kind or (as_kind(other.graph["kind"]) if "kind" in other.graph else None)
     if (
         other.is_directed()
@@ -161,9 +167,26 @@ def from_networkx(
         raise ConversionError(msg)
     if other.is_directed():
         guess = GraphKind.ADMG if other.is_multigraph() else GraphKind.DAG
-        return declared or guess, nodes, [_directed_edge(u, v, data) for u, v, data in other.edges(data=True)]
+        directed = [_directed_edge(u, v, values) for u, v, values in other.edges(data=True)]
+        return declared or guess, nodes, directed, data
     guess = GraphKind.UNKNOWN if any("marks" in data for *_, data in other.edges(data=True)) else GraphKind.UG
-    return declared or guess, nodes, [_marked_edge(u, v, data) for u, v, data in other.edges(data=True)]
+    return declared or guess, nodes, [_marked_edge(u, v, d) for u, v, d in other.edges(data=True)], data
+
+
+def _attributes_of_nodes(other: Any) -> dict[str, dict[str, Any]]:
+    """Return attributes of nodes; those of a graph from elsewhere only if they have a meaning here."""
+    ours = "kind" in other.graph
+    kept = {
+        node: {key: value for key, value in values.items() if ours or _has_meaning(key, value)}
+        for node, values in other.nodes(data=True)
+    }
+    return {node: values for node, values in kept.items() if values}
+
+
+def _has_meaning(key: str, value: Any) -> bool:
+    if key == "role":
+        return isinstance(value, str) and value in ROLES
+    return key == "context_type" and isinstance(value, str) and value in ("time", "domain")
 
 
 def _directed_edge(u: str, v: str, data: dict[str, Any]) -> tuple[str, str, Mark, Mark]:

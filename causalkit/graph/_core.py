@@ -24,7 +24,15 @@ from causalkit.graph._marks import GraphKind, Mark, as_kind
 
 def as_names(nodes: str | Iterable[str]) -> tuple[str, ...]:
     """Read one name or several."""
-    return (nodes,) if isinstance(nodes, str) else tuple(nodes)
+    if isinstance(nodes, str):
+        return (nodes,)
+    given: Any = nodes
+    names = tuple(given) if isinstance(given, Iterable) else (given,)
+    wrong = [name for name in names if not isinstance(name, str)]
+    if wrong:
+        msg = f"nodes are asked for by name; got {wrong[0]!r}"
+        raise GraphError(msg)
+    return names
 
 
 class GraphCore:

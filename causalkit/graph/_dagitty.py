@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 KINDS = {"dag": GraphKind.DAG, "pdag": GraphKind.PDAG, "mag": GraphKind.MAG, "pag": GraphKind.PAG}
 _FLAGS = ("exposure", "outcome", "latent", "adjusted", "selected")
+_SHORT = {
+    "e": "exposure",
+    "o": "outcome",
+    "l": "latent",
+    "u": "latent",
+    "unobserved": "latent",
+    "a": "adjusted",
+    "s": "selected",
+}
+_COMMENT = re.compile(r"/\*.*?\*/|(?://|#)[^\n]*", re.DOTALL)
 _HEAD = re.compile(r"\s*(dag|pdag|mag|pag)\b\s*(?:\"[^\"]*\"|\w+)?\s*\{", re.IGNORECASE)
 _NAME = r'(?:"(?:[^"\\]|\\.)*"|[^\s\[\]{};"<>@=-]+)'
 _PART = re.compile(
@@ -72,6 +82,7 @@ def read_dagitty(
 ) -> tuple[GraphKind, list[str], list[tuple[str, str, Mark, Mark]], dict[str, dict[str, Any]]]:
     """Read kind, nodes, edges and node data; a ``dag`` with ``<->`` is read as ADMG."""
     check_length(text)
+    text = _without_comments(text)
     head = _HEAD.match(text)
     if head is None or not text.rstrip().endswith("}"):
         raise ParseError("a DAGitty text is 'dag { ... }', 'pdag { ... }', 'mag { ... }' or 'pag { ... }'")
@@ -111,13 +122,23 @@ def _take_node(part: re.Match[str], data: dict[str, dict[str, Any]], *, on_edge:
     attributes = data.setdefault(name, {})
     for word in re.findall(r'[A-Za-z]+(?:\s*=\s*"[^"]*")?', "" if on_edge else part["options"] or ""):
         key, _, value = word.partition("=")
-        if key.strip() == "pos":
+        key = _SHORT.get(key.strip(), key.strip())
+        if key == "pos":
             attributes["pos"] = _position(name, value)
         elif key in _FLAGS:
             attributes[key] = True
             if key == "latent":
                 attributes["role"] = "latent"
+        elif not value:
+            msg = f"node {name!r} has the option {key!r}; known are {', '.join((*_FLAGS, *_SHORT))} and pos"
+            raise ParseError(msg)
     return name
+
+
+def _without_comments(text: str) -> str:
+    """Leave out comments, but not what looks like one inside quotes."""
+    parts = re.split(r'("(?:[^"\\]|\\.)*")', text)
+    return "".join(part if part.startswith('"') else _COMMENT.sub(" ", part) for part in parts)
 
 
 def _position(name: str, value: str) -> tuple[float, float]:

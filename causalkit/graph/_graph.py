@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 from causalkit.graph import _draw, _svg
-from causalkit.graph._graph_classes import GraphClasses
+from causalkit.graph._graph_lags import GraphLags
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ __all__ = ["CausalGraph"]
 
 
 @final
-class CausalGraph(GraphClasses):
+class CausalGraph(GraphLags):
     """An immutable causal graph of a stated kind.
 
     Parameters

@@ -86,7 +86,20 @@ def _check_pairs(graph: GraphCore) -> None:
         wrong = np.flatnonzero(~_ALLOWED[graph.kind][left, right])
         if wrong.size:
             i, j = pairs[wrong[0]].tolist()
-            _fail(graph, f"the edge {_name(graph, i, j)} is not allowed in this kind", [i, j])
+            others = _kinds_with(Mark(int(left[wrong[0]])), Mark(int(right[wrong[0]])))
+            text = f"the edge {_name(graph, i, j)} is not allowed in this kind; kinds that have such edges: {', '.join(others)}"
+            _fail(graph, text, [i, j])
+
+
+def _kinds_with(left: Mark, right: Mark) -> list[str]:
+    """Return the kinds of graph that have an edge with these marks."""
+    known = [kind for kind in GraphKind if kind is not GraphKind.UNKNOWN]
+    both = left is right is Mark.ARROW
+    return [
+        str(kind)
+        for kind in known
+        if kind not in ALLOWED_EDGES or _ALLOWED[kind][left, right] or (both and kind is GraphKind.ADMG)
+    ]
 
 
 def _check_context(graph: GraphCore) -> None:

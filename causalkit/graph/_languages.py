@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from causalkit.exceptions import ConversionError, ParseError
 from causalkit.graph._bounds import check_length
+from causalkit.graph._checks import ROLES
 from causalkit.graph._convert import refuse
 from causalkit.graph._marks import MARKS_OF_LONG, GraphKind, Mark, as_kind, glyph, long_glyph, marks_of
 
@@ -144,7 +145,9 @@ def write_gml(graph: GraphCore) -> str:
     return "\n".join(nx.generate_gml(_with_glyphs(graph))) + "\n"
 
 
-def read_gml(text: str, kind: GraphKind | None) -> tuple[GraphKind, list[str], Edges]:
+def read_gml(
+    text: str, kind: GraphKind | None
+) -> tuple[GraphKind, list[str], Edges, dict[str, dict[str, Any]]]:
     """Read GML."""
     import networkx as nx
 
@@ -172,7 +175,9 @@ def write_graphml(graph: GraphCore) -> str:
     return "\n".join(nx.generate_graphml(_with_glyphs(graph), named_key_ids=True)) + "\n"
 
 
-def read_graphml(text: str, kind: GraphKind | None) -> tuple[GraphKind, list[str], Edges]:
+def read_graphml(
+    text: str, kind: GraphKind | None
+) -> tuple[GraphKind, list[str], Edges, dict[str, dict[str, Any]]]:
     """Read GraphML; a document type, which could define entities, is refused."""
     import networkx as nx
 
@@ -192,7 +197,9 @@ def _with_glyphs(graph: GraphCore) -> Any:
 
     out = nx.MultiDiGraph() if graph.kind is GraphKind.ADMG else nx.DiGraph()
     out.graph["kind"] = str(graph.kind)
-    out.add_nodes_from(graph.nodes)
+    for name in graph.nodes:
+        role = graph.node_data.get(name, {}).get("role")
+        out.add_node(name, **({"role": str(role)} if role else {}))
     for e in graph.edges:
         u, v, ends = (
             (e.v, e.u, (e.mark_v, e.mark_u)) if e.mark_v is Mark.TAIL else (e.u, e.v, (e.mark_u, e.mark_v))
@@ -201,7 +208,9 @@ def _with_glyphs(graph: GraphCore) -> Any:
     return out
 
 
-def _from_glyphs(found: Any, kind: GraphKind | None) -> tuple[GraphKind, list[str], Edges]:
+def _from_glyphs(
+    found: Any, kind: GraphKind | None
+) -> tuple[GraphKind, list[str], Edges, dict[str, dict[str, Any]]]:
     """Read glyphs; an arc without one is an arrow, an edge without one is undirected."""
     default = "->" if found.is_directed() else "---"
     stated = found.graph.get("kind")
@@ -213,6 +222,7 @@ def _from_glyphs(found: Any, kind: GraphKind | None) -> tuple[GraphKind, list[st
         kind or (as_kind(stated) if isinstance(stated, str) else guess),
         [str(n) for n in found.nodes],
         edges,
+        {str(n): {"role": data["role"]} for n, data in found.nodes(data=True) if data.get("role") in ROLES},
     )
 
 

@@ -22,14 +22,17 @@ class Problem:
 
     Parameters
     ----------
+    graph : CausalGraph
+        The graph that was asked about.
     routes : Routes
-        The prepared graph.
+        Its structure.
     causes, effects : int
         Disjoint, not empty.
     allowed, required : int
         What may be adjusted for, without causes and effects; and the part of it that must be.
     """
 
+    graph: CausalGraph
     routes: Routes
     causes: int
     effects: int
@@ -38,7 +41,7 @@ class Problem:
 
     def names(self, mask: int) -> tuple[str, ...]:
         """Return the names of a set of nodes."""
-        return tuple(self.routes.graph.nodes[k] for k in members(mask))
+        return tuple(self.graph.nodes[k] for k in members(mask))
 
     @cached_property
     def uncertain(self) -> tuple[tuple[int, int], ...]:
@@ -106,6 +109,10 @@ def read_problem(
 ) -> Problem:
     """Read names and check that they fit together."""
     prepared = routes(graph)
+    if graph.meta.get("stationary"):
+        raise GraphError(
+            "a stationary graph leaves out the edges among earlier steps, and paths through the past; write the steps out with unroll()"
+        )
     causes, effects = _nodes(graph, cause, "cause"), _nodes(graph, effect, "effect")
     if causes & effects:
         both = [graph.nodes[k] for k in members(causes & effects)]
@@ -125,7 +132,7 @@ def read_problem(
         raise ParameterError(
             f"require names {wrong}, which are not observed, forbidden, or a cause or effect themselves"
         )
-    return Problem(prepared, causes, effects, allowed, required)
+    return Problem(graph, prepared, causes, effects, allowed, required)
 
 
 def _nodes(graph: CausalGraph, names: Names, what: str, *, may_be_empty: bool = False) -> int:
@@ -136,7 +143,14 @@ def _nodes(graph: CausalGraph, names: Names, what: str, *, may_be_empty: bool = 
 
 
 def _observed(graph: CausalGraph, observed: Iterable[str] | None) -> int:
-    return routes(graph).observed if observed is None else _nodes(graph, observed, "observed")
+    return observed_nodes(graph) if observed is None else _nodes(graph, observed, "observed")
+
+
+def observed_nodes(graph: CausalGraph) -> int:
+    """Return the nodes whose role is not latent."""
+    data = graph.node_data
+    hidden = mask_of(graph.index(n) for n, values in data.items() if values.get("role") == "latent")
+    return (1 << graph.n_nodes) - 1 & ~hidden
 
 
 def _check_observed(graph: CausalGraph, seen: int, nodes: int, what: str) -> None:

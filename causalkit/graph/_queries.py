@@ -341,6 +341,9 @@ class GraphQueries(GraphCore):
         if self.kind is GraphKind.UNKNOWN:
             msg = "separation is not defined for a graph of kind UNKNOWN; say what its marks mean with with_kind()"
             raise GraphKindError(msg)
+        if self.meta.get("stationary"):
+            msg = "a stationary graph leaves out the edges among earlier steps, and paths through the past; write the steps out with unroll()"
+            raise GraphError(msg)
         if self.kind in PATTERNS:
             parents = _classes.extension(Pattern.from_marks(self.marks))
             if parents is None:

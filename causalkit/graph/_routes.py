@@ -24,7 +24,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from causalkit.exceptions import GraphError, GraphKindError
-from causalkit.graph._bits import all_reachable, closure, mask_of, members, rows_to_masks, transposed
+from causalkit.graph._bits import all_reachable, closure, members, rows_to_masks, transposed
 from causalkit.graph._graph import CausalGraph
 from causalkit.graph._marks import GraphKind, Mark
 from causalkit.graph._possible import possibly_reachable, steps_ahead
@@ -36,7 +36,9 @@ ANCESTRAL = (GraphKind.MAG, GraphKind.PAG)
 
 
 class Routes:
-    """A graph prepared for many questions about its effects.
+    """The structure of a graph, prepared for many questions about its effects.
+
+    What nodes and edges carry beside it, such as the role of a node, does not count here: equal graphs share one object.
 
     Parameters
     ----------
@@ -51,13 +53,6 @@ class Routes:
         self.children: list[int] = graph._child_masks
         self.parents: list[int] = graph._parent_masks
         self.adjacent: list[int] = graph._adjacency_masks
-
-    @cached_property
-    def observed(self) -> int:
-        """Nodes whose role is not latent."""
-        data = self.graph.node_data
-        hidden = mask_of(self.graph.index(n) for n, values in data.items() if values.get("role") == "latent")
-        return self.everything & ~hidden
 
     # -- possible ancestors and descendants ----------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ lists the sets. :func:`causal_strength` puts a number to it, from a table or fro
 :func:`event_strength` does so for millions of pairs of events, in the manner of COLD.
 """
 
+from causalkit.strength._adjusted_oracle import AdjustedOracle
 from causalkit.strength._arrow import arrow_strength
 from causalkit.strength._event_oracles import ChainOracle, EventOracle, LogOracle
 from causalkit.strength._event_strength import EventStrengths, event_strength
@@ -29,6 +30,7 @@ from causalkit.strength._strength import CausalStrength, Overlap, causal_strengt
 from causalkit.strength._triplets import Triplets, TripletScores, make_triplets, score_triplets
 
 __all__ = [
+    "AdjustedOracle",
     "AdjustmentCheck",
     "BayesianNetwork",
     "CausalStrength",

@@ -60,5 +60,6 @@ def arrow_strength(network: BayesianNetwork, cause: str, effect: str) -> float:
     marginal = network.query(cause)
     cut = np.tensordot(marginal, np.moveaxis(table, axis, 0), axes=1)
     deaf = np.broadcast_to(np.expand_dims(cut, axis), table.shape)
-    ratio = np.divide(table, deaf, out=np.ones_like(table), where=table > 0)
+    ratio = np.divide(table, deaf, out=np.ones_like(table), where=(table > 0) & (deaf > 0))
+    # Where the cut network cannot say y, the parents never have these values.
     return float((weights[..., None] * table * np.log(ratio)).sum())

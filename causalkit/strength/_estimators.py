@@ -35,6 +35,7 @@ from causalkit.strength._sample import Sample
 
 Floats = NDArray[np.float64]
 TIES = 32
+BOUNDS = "bounds on the average effect"
 
 Empty = Literal["raise", "trim", "smooth", "bound"]
 
@@ -78,7 +79,12 @@ class NoAssumption:
         sample.require_both_arms()
         low = [float(((sample.arm == a) & (sample.outcome == 1)).mean()) for a in (0, 1)]
         high = [p + float((sample.arm != a).mean()) for a, p in zip((0, 1), low, strict=True)]
-        return ArmMeans((low[0], low[1]), bounds=((low[0], high[0]), (low[1], high[1])), notes=(self.reason,))
+        return ArmMeans(
+            (low[0], low[1]),
+            bounds=((low[0], high[0]), (low[1], high[1])),
+            estimand=BOUNDS,
+            notes=(self.reason,),
+        )
 
 
 # -- by strata -------------------------------------------------------------------------------------------------------------
@@ -114,16 +120,18 @@ class PlugIn:
             centre = (sums.sum(axis=1) / rows.sum(axis=1))[:, None]
             rows, sums = rows + self.smoothing, sums + self.smoothing * centre
             note = f"means shrunk to those of the arms by {self.smoothing:g} rows"
-            return replace(self._by_strata(sample, rows, sums, share, (note,)), influence=None)
+            shrunk = self._by_strata(sample, rows, sums, share, (note,))
+            return replace(
+                shrunk, influence=None, estimand="average effect, means of strata shrunk to those of the arms"
+            )
         if not gaps.any():
-            return self._by_strata(sample, rows, sums, share, ())
+            return self._by_strata(sample, rows, sums, share, _single_rows(rows))
         if self.empty == "raise":
             raise PositivityError(_empty_message(sample, gaps, share))
-        return (
-            self._trimmed(sample, gaps, share)
-            if self.empty == "trim"
-            else _bounded(sample, rows, sums, share)
-        )
+        if self.empty == "bound":
+            return _bounded(sample, rows, sums, share)
+        note = f"about the {share[~gaps].sum():.1%} of the rows in strata that have both arms"
+        return _among(sample, ~gaps[sample.strata], PlugIn("raise"), note)
 
     def _by_strata(
         self, sample: Sample, rows: Floats, sums: Floats, share: Floats, notes: tuple[str, ...]
@@ -136,16 +144,30 @@ class PlugIn:
         influence = own * weights * (sample.outcome - fitted) + fitted - values[:, None]
         return ArmMeans((float(values[0]), float(values[1])), influence, notes=notes)
 
-    def _trimmed(self, sample: Sample, gaps: NDArray[np.bool_], share: Floats) -> ArmMeans:
-        keep = ~gaps[sample.strata]
-        if not keep.any():
-            raise PositivityError("no stratum has rows in both arms, so that nothing is left after trimming")
-        inner = PlugIn("raise")(sample.take(np.flatnonzero(keep)))
+
+def _among(sample: Sample, keep: NDArray[np.bool_], estimator: Estimator, note: str) -> ArmMeans:
+    """Estimate from some of the rows, and say that the estimate is about them."""
+    if not keep.any():
+        raise PositivityError(
+            "no row can be compared with the other arm, so that nothing is left after trimming"
+        )
+    inner = estimator(sample.take(np.flatnonzero(keep)))
+    influence = None
+    if inner.influence is not None:
         influence = np.zeros((2, sample.n))
-        if inner.influence is not None:
-            influence[:, keep] = inner.influence / keep.mean()
-        note = f"about the {share[~gaps].sum():.1%} of the rows in strata that have both arms"
-        return ArmMeans(inner.means, influence, kept=float(keep.mean()), notes=(note,))
+        influence[:, keep] = inner.influence / keep.mean()
+    estimand = f"average effect among {keep.mean():.1%} of the rows"
+    return replace(inner, influence=influence, rows=keep, estimand=estimand, notes=(note, *inner.notes))
+
+
+def _single_rows(rows: Floats) -> tuple[str, ...]:
+    """Return a note if some means are of one row, which shows no variance."""
+    single = int((rows == 1).sum())
+    if not single:
+        return ()
+    return (
+        f"{single} of {rows.size} means of a stratum and an arm are of one row, whose spread is not seen: intervals are too short",
+    )
 
 
 def _empty_message(sample: Sample, gaps: NDArray[np.bool_], share: Floats) -> str:
@@ -169,7 +191,9 @@ def _bounded(sample: Sample, rows: Floats, sums: Floats, share: Floats) -> ArmMe
     bounds = tuple((float(v), float(v + u)) for v, u in zip(low, unknown, strict=True))
     middle = low + unknown / 2
     note = f"{unknown.max():.1%} of the rows are in strata without an arm; their mean may be anything from 0 to 1"
-    return ArmMeans((float(middle[0]), float(middle[1])), bounds=(bounds[0], bounds[1]), notes=(note,))
+    return ArmMeans(
+        (float(middle[0]), float(middle[1])), bounds=(bounds[0], bounds[1]), estimand=BOUNDS, notes=(note,)
+    )
 
 
 # -- by models -------------------------------------------------------------------------------------------------------------
@@ -240,7 +264,9 @@ class AugmentedWeighting:
         return ArmMeans((float(means[0]), float(means[1])), pseudo - means[:, None], notes=notes)
 
     def _folds(self, sample: Sample) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Return rows to predict and rows to fit on, each arm spread evenly over the folds."""
+        """Return rows to predict and rows to fit on, each arm spread evenly over the folds; clusters are not cut."""
+        if sample.clusters is not None:
+            return self._folds_of_clusters(sample, sample.clusters)
         least = min((sample.arm == a).sum() for a in (0, 1))
         if least < self.n_folds:
             raise PositivityError(
@@ -251,7 +277,51 @@ class AugmentedWeighting:
         for a in (-1, 0, 1):
             rows = order[sample.arm[order] == a]
             fold[rows] = np.arange(len(rows)) % self.n_folds
+        return self._parts(fold)
+
+    def _folds_of_clusters(
+        self, sample: Sample, clusters: NDArray[np.intp]
+    ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        number = int(clusters.max()) + 1
+        of_cluster = as_generator(self.rng).permutation(number) % self.n_folds
+        parts = self._parts(of_cluster[clusters])
+        if number < self.n_folds or any(not (sample.arm[fit] == a).any() for _, fit in parts for a in (0, 1)):
+            raise PositivityError(
+                f"{number} clusters cannot be spread over {self.n_folds} folds so that both arms are everywhere; lower n_folds"
+            )
+        return parts
+
+    def _parts(self, fold: NDArray[np.intp]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         return [(np.flatnonzero(fold == k), np.flatnonzero(fold != k)) for k in range(self.n_folds)]
+
+
+@dataclass(frozen=True)
+class Trimmed:
+    """Another estimator, without the rows that have hardly any chance of one of the arms.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Of the rows that are left.
+    models : Models
+        Whose propensities decide.
+    clip : float
+        Least propensity of either arm.
+    """
+
+    estimator: Estimator
+    models: Models
+    clip: float
+
+    def __call__(self, sample: Sample) -> ArmMeans:
+        """Return the means."""
+        sample.require_both_arms()
+        likely = self.models.propensities(sample, sample) >= self.clip
+        keep = np.asarray(likely.all(axis=0), dtype=bool)
+        if keep.all():
+            return self.estimator(sample)
+        note = f"about the {keep.mean():.1%} of the rows whose propensities of both arms are {self.clip:g} or more"
+        return _among(sample, keep, self.estimator, note)
 
 
 def _clipped(scores: Floats, least: float) -> tuple[Floats, tuple[str, ...]]:

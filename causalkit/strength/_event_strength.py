@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from causalkit._validation import check_count
 from causalkit.exceptions import DataError, GraphError, ParameterError
+from causalkit.graph import CausalGraph
+from causalkit.strength._adjusted_oracle import AdjustedOracle
 from causalkit.strength._event_oracles import EventOracle
+from causalkit.strength._oracle import ProbabilityOracle
 from causalkit.strength._store import AnswerStore
 
 __all__ = ["EventStrengths", "event_strength"]
@@ -92,8 +95,9 @@ class EventStrengths:
 
 def event_strength(
     queries: Any,
+    graph: CausalGraph | None = None,
+    oracle: EventOracle | ProbabilityOracle | None = None,
     *,
-    oracle: EventOracle,
     events: Sequence[str] | None = None,
     store: str | Path | None = None,
     batch_size: int = 256,
@@ -105,8 +109,12 @@ def event_strength(
     ----------
     queries : sequence of (str, str), or array of int of shape (n, 2) together with `events`
         Cause and effect. Millions of queries are best given as numbers.
-    oracle : EventOracle
-        What gives probabilities: `ChainOracle`, `LogOracle`, `LetterOracle`, or any object with `id` and `arms`.
+    graph : CausalGraph, optional
+        A causal graph over the events, for an oracle that gives probabilities of its nodes (0 and 1): then every pair is adjusted for as
+        the graph says, see `AdjustedOracle`. Other oracles bring what they need.
+    oracle : EventOracle or ProbabilityOracle
+        With a graph `NetworkOracle`, `CountsOracle`, `ClassifierOracle`; without `ChainOracle`, `LogOracle`, `LetterOracle`, or any object
+        with `id` and `arms`.
     events : sequence of str, optional
         Names that the numbers in `queries` stand for.
     store : str or pathlib.Path, optional
@@ -142,6 +150,7 @@ def event_strength(
     [0.167, 0.667, 0.167]
     """
     check_count("batch_size", batch_size)
+    oracle = _oracle_of_pairs(graph, oracle)
     pairs, place = _plan(queries, events)
     kept = AnswerStore(store, oracle.id) if store is not None else None
     answers = kept.known(pairs) if kept is not None else {}
@@ -155,10 +164,42 @@ def event_strength(
     return EventStrengths((arms[:, 1] - arms[:, 0])[place], tuple(pairs), arms, place, len(todo))
 
 
+def _oracle_of_pairs(graph: CausalGraph | None, oracle: Any) -> EventOracle:
+    """Return what answers pairs, or say what is missing."""
+    if graph is not None:
+        return AdjustedOracle(graph, oracle)
+    if not hasattr(oracle, "arms") or not hasattr(oracle, "id"):
+        hint = "; with graph= it answers for pairs" if isinstance(oracle, ProbabilityOracle) else ""
+        raise ParameterError(
+            f"oracle must have id and arms(pairs), as ChainOracle has; got {type(oracle).__name__}{hint}"
+        )
+    answers: EventOracle = oracle
+    return answers
+
+
+def _named(queries: Any) -> list[tuple[str, str]]:
+    """Read pairs of names."""
+    try:
+        pairs = [tuple(query) for query in queries]
+    except TypeError:
+        pairs = []
+        queries = [queries]
+    wrong = [
+        query
+        for query, pair in zip(queries, pairs or [()], strict=False)
+        if isinstance(query, str) or len(pair) != 2 or not all(isinstance(name, str) for name in pair)
+    ]
+    if wrong:
+        raise DataError(
+            f"queries are pairs of names (cause, effect), or numbers with events=; got {wrong[0]!r}"
+        )
+    return [(cause, effect) for cause, effect in pairs]
+
+
 def _plan(queries: Any, events: Sequence[str] | None) -> tuple[list[tuple[str, str]], NDArray[np.intp]]:
     """Return the different pairs, sorted by name, and which of them each query is."""
     if events is None:
-        named = [(str(c), str(e)) for c, e in queries]
+        named = _named(queries)
         events = sorted({name for pair in named for name in pair})
         column = {name: k for k, name in enumerate(events)}
         numbers = np.array([(column[c], column[e]) for c, e in named], dtype=np.intp).reshape(-1, 2)

@@ -54,6 +54,8 @@ class EventLog:
     """
 
     def __init__(self, sequences: Iterable[Iterable[str]]) -> None:
+        if isinstance(sequences, str) or not isinstance(sequences, Iterable):
+            raise DataError(f"an event log is made of sequences of names; got {sequences!r}")
         self.sequences = tuple(_as_sequence(k, s) for k, s in enumerate(sequences))
         for k, sequence in enumerate(self.sequences):
             _check_sequence(k, sequence)
@@ -205,6 +207,8 @@ class EventGraph:
         self.events = tuple(events)
         self.counts: Floats = np.asarray(counts, dtype=float)
         k = len(self.events)
+        if len(set(self.events)) < k:
+            raise GraphError("an event is named twice")
         if self.counts.shape != (k + 2, k + 2) or not (self.counts >= 0).all():
             raise GraphError(
                 f"counts must be a non-negative array of shape ({k + 2}, {k + 2}); got {self.counts.shape}"

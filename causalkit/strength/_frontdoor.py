@@ -30,7 +30,7 @@ from causalkit.strength._sample import Sample
 
 def front_door(problem: Problem) -> int | None:
     """Return a front-door set from which no node can be left out, or None; for a DAG or ADMG."""
-    if problem.routes.graph.kind not in KNOWN:
+    if problem.graph.kind not in KNOWN:
         return None
     candidates = _largest(problem)
     if not _intercepts(problem, candidates):
@@ -76,7 +76,7 @@ def _open_back_doors(problem: Problem, mediators: int) -> int:
 
 
 def _without_arrows_out_of(problem: Problem, nodes: int) -> Separator:
-    full = problem.routes.graph._separator
+    full = problem.graph._separator
     children = [0 if nodes >> k & 1 else mask for k, mask in enumerate(full.children)]
     return Separator([mask & ~nodes for mask in full.parents], children, full.spouses, full.undirected)
 

@@ -178,13 +178,13 @@ class _World:
 
 def general_estimand(problem: Problem) -> Expression | None:
     """Return an expression for the probability of the effects under an intervention, or None; for a DAG or ADMG."""
-    if problem.routes.graph.kind not in KNOWN:
+    if problem.graph.kind not in KNOWN:
         return None
-    full = problem.routes.graph._separator
+    full = problem.graph._separator
     seen = problem.allowed | problem.causes | problem.effects
     parents, spouses = project(full.parents, full.spouses, problem.routes.everything & ~seen)
     order = tuple(k for k in topological_order(parents) or () if seen >> k & 1)
-    names = problem.routes.graph.nodes
+    names = problem.graph.nodes
     p = Joint(tuple(names[k] for k in order))
     world = _World(names, order, tuple(parents), tuple(spouses), seen, p)
     return _identify(problem.effects, problem.causes, world)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from causalkit._validation import check_choice
 from causalkit.exceptions import ParameterError
@@ -275,7 +275,7 @@ def _answer(
     problem: Problem, kind: Kind, found: int | None, strategy: str, reason: str, mediators: int | None = None
 ) -> Identification:
     return Identification(
-        problem.routes.graph,
+        problem.graph,
         problem.names(problem.causes),
         problem.names(problem.effects),
         kind,
@@ -288,8 +288,9 @@ def _answer(
 
 def _read_costs(graph: CausalGraph, costs: Mapping[str, float] | None) -> dict[int, float]:
     read = dict.fromkeys(range(graph.n_nodes), 1.0)
-    for name, cost in (costs or {}).items():
-        if not 0 < cost < float("inf"):
+    given: Mapping[str, Any] = costs or {}
+    for name, cost in given.items():
+        if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 < cost < float("inf"):
             raise ParameterError(
                 f"the cost of {name!r} is {cost!r}; costs are positive numbers (forbid= excludes a node)"
             )
@@ -318,12 +319,12 @@ def _largest_try(problem: Problem) -> int:
 
 
 def _open_path(problem: Problem, given: int) -> str | None:
-    nodes = problem.routes.graph.nodes
+    nodes = problem.graph.nodes
     return open_path(problem.backdoor, problem.causes, problem.effects, given, nodes)
 
 
 def _edges(problem: Problem) -> tuple[str, ...]:
-    graph = problem.routes.graph
+    graph = problem.graph
     names = [(graph.nodes[u], graph.nodes[v]) for u, v in problem.uncertain]
     return tuple(f"{u} {graph.edge_between(u, v)} {v}" for u, v in names)
 

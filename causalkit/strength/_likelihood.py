@@ -27,7 +27,7 @@ from causalkit.exceptions import DataError
 from causalkit.strength._content import content_id
 from causalkit.strength._event_oracles import Pairs
 from causalkit.strength._events import EventGraph
-from causalkit.strength._prompts import ScoreOptions, log_probabilities, stories
+from causalkit.strength._prompts import ScoreOptions, log_probabilities, stories, texts_of
 
 __all__ = ["LikelihoodOracle"]
 
@@ -87,7 +87,7 @@ class LikelihoodOracle:
         rng: Seed = 0,
     ) -> None:
         self.score, self.graph, self.name, self.activity = score, graph, name, activity
-        self.texts = {event: (texts or {}).get(event, event) for event in graph.events}
+        self.texts = texts_of(graph.events, texts)
         self.n_prefixes, self.corrected = check_count("n_prefixes", n_prefixes), corrected
         self._base = entropy(rng)
         self._alone: Floats | None = None

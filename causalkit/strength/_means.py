@@ -30,8 +30,10 @@ class ArmMeans:
         Covariance of the means where it is not that of the influence.
     bounds : tuple of (float, float), or None
         For either mean the least and the largest value that the data allow, where they do not decide.
-    kept : float
-        Share of the rows that the estimate is about.
+    rows : numpy.ndarray of bool, shape (n,), or None
+        Rows that the estimate is about; None for all.
+    estimand : str
+        What is estimated, in words.
     notes : tuple of str
         What was clipped, smoothed or left out.
     """
@@ -40,7 +42,8 @@ class ArmMeans:
     influence: Floats | None = None
     covariance: Floats | None = None
     bounds: tuple[tuple[float, float], tuple[float, float]] | None = None
-    kept: float = 1.0
+    rows: NDArray[np.bool_] | None = None
+    estimand: str = "average effect"
     notes: tuple[str, ...] = field(default=())
 
     def spread(self, clusters: NDArray[np.intp] | None = None) -> Floats | None:

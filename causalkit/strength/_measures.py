@@ -30,7 +30,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from causalkit.exceptions import ParameterError
 
@@ -120,9 +119,9 @@ def check_measures(names: tuple[str, ...], *, is_event: bool, others: tuple[str,
 
 
 def estimate(
-    name: str, means: tuple[float, float], covariance: NDArray[np.float64] | None, level: float
+    name: str, means: tuple[float, float], covariance: NDArray[np.float64] | None, quantile: float = 1.96
 ) -> Estimate:
-    """Return a measure with standard error and Wald interval; a measure that is not defined at these means has value None."""
+    """Return a measure with standard error and an interval of so many of them; one that is not defined at these means has value None."""
     measure = MEASURES[name]
     try:
         value, gradient = measure.value(*means), np.array(measure.gradient(*means))
@@ -131,9 +130,9 @@ def estimate(
     if covariance is None:
         return Estimate(value)
     se = float(np.sqrt(max(gradient @ covariance @ gradient, 0.0)))
-    reach = stats.norm.ppf(0.5 + level / 2) * se
+    reach = quantile * se
     if name == "nnt":
-        return _number_needed(value, se, estimate("rd", means, covariance, level))
+        return _number_needed(value, se, estimate("rd", means, covariance, quantile))
     if measure.on_log and value > 0:
         return Estimate(value, se, value * exp(-reach / value), value * exp(reach / value))
     return Estimate(value, se, value - reach, value + reach)

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from causalkit._random import Seed, entropy, stream
 from causalkit._validation import ColumnTypes, check_between, check_choice, check_count
@@ -23,6 +24,7 @@ from causalkit.strength._estimators import (
     NoAssumption,
     NoEffect,
     PlugIn,
+    Trimmed,
 )
 from causalkit.strength._frontdoor import FrontDoorMeans
 from causalkit.strength._general import EstimandMeans
@@ -35,6 +37,7 @@ from causalkit.strength._sample import Sample
 EstimatorName = Literal["auto", "plugin", "gcomp", "ipw", "aipw", "matching"]
 IntervalName = Literal["auto", "influence", "bootstrap", "cluster"]
 Floats = NDArray[np.float64]
+FEW_CLUSTERS = 30
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,36 @@ class Question:
         if not self.measures:
             raise ParameterError("measures is empty; ask for one at least, such as 'rd'")
         check_measures(self.measures, is_event=is_event, others=tuple(ATTRIBUTION))
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """How far two means can be trusted.
+
+    Parameters
+    ----------
+    covariance : numpy.ndarray of float, shape (2, 2), or None
+        Of the means; None where there is none, as for bounds and exact probabilities.
+    draws : numpy.ndarray of float, shape (n_resamples, 2), or None
+        Resampled means.
+    level : float
+        Of intervals.
+    degrees : float, default=inf
+        Degrees of freedom of a t law, where clusters are few.
+    """
+
+    covariance: Floats | None
+    draws: Floats | None
+    level: float
+    degrees: float = np.inf
+
+    @property
+    def reach(self) -> float:
+        """Standard errors to either side of an interval."""
+        return float(stats.t.ppf(0.5 + self.level / 2, self.degrees))
+
+
+EXACT = Uncertainty(None, None, 0.95)
 
 
 @dataclass(frozen=True)
@@ -89,55 +122,73 @@ class Method:
             return "no path", NoEffect()
         if found.kind == "bounds":
             return "no assumption", NoAssumption(found.reason)
-        if found.expression is not None:
-            return "general plug-in", EstimandMeans(found.expression, found.cause[0], found.effect[0])
-        if found.kind == "frontdoor":
-            return "front-door plug-in", FrontDoorMeans()
+        if found.kind != "backdoor":
+            return self._without_adjustment(found)
         name: str = self.estimator if self.estimator != "auto" else _fitting(sample)
         if name == "plugin" and not sample.is_discrete:
             raise ParameterError(
                 "the plug-in needs discrete columns; a column adjusted for has more than twenty values: use 'aipw'"
             )
+        if name == "plugin":
+            return name, PlugIn(self.empty, self.smoothing)
+        if self.empty in ("smooth", "bound"):
+            raise ParameterError(
+                f"empty={self.empty!r} is about strata, which the estimator {name!r} has not; use 'raise' or 'trim', or estimator='plugin'"
+            )
         made: dict[str, Estimator] = {
-            "plugin": PlugIn(self.empty, self.smoothing),
             "gcomp": GComputation(self.models),
             "ipw": InverseWeighting(self.models, self.clip),
             "aipw": AugmentedWeighting(self.models, self.clip, self.n_folds, self.rng),
             "matching": Matching(self.models, self.n_matches),
         }
-        return name, made[name]
+        trims = self.empty == "trim" and sample.has_both_arms
+        return name, Trimmed(made[name], self.models, self.clip) if trims else made[name]
 
-    def spread(
-        self, estimator: Estimator, sample: Sample, clusters: NDArray[np.intp] | None
-    ) -> tuple[ArmMeans, Floats | None, Floats | None]:
-        """Return means, their covariance, and resampled means of shape (n_resamples, 2) where the bootstrap was used."""
-        means = estimator(sample)
+    def _without_adjustment(self, found: Identification) -> tuple[str, Estimator]:
+        if self.estimator != "auto" or self.empty != "raise":
+            raise ParameterError(
+                f"the effect is not identified by adjustment but by {'mediators' if found.mediators else 'the general algorithm'}, "
+                "for which there is one estimator; leave estimator= and empty= at their defaults"
+            )
+        if found.expression is not None:
+            return "general plug-in", EstimandMeans(found.expression, found.cause[0], found.effect[0])
+        return "front-door plug-in", FrontDoorMeans()
+
+    def uncertain(self, estimator: Estimator, sample: Sample) -> tuple[ArmMeans, Uncertainty]:
+        """Return means and how far they can be trusted."""
+        means, clusters = estimator(sample), sample.clusters
         if means.bounds is not None:
-            return means, None, None
+            return means, Uncertainty(None, None, self.level)
         if self.ci == "cluster" and clusters is None:
             raise ParameterError(
                 "ci='cluster' needs clusters=, the column that says which rows belong together"
             )
-        if clusters is not None and clusters.max(initial=0) < 1:
-            raise ParameterError("all rows are in one cluster, so that nothing can be said about uncertainty")
         if self.ci == "influence" and means.influence is None and means.covariance is None:
             raise ParameterError("this estimator has no influence function; use ci='bootstrap'")
         wald = means.influence is not None or (means.covariance is not None and clusters is None)
         if self.ci != "bootstrap" and wald:
-            return means, means.spread(None if self.ci == "influence" else clusters), None
-        draws = self._draws(estimator, sample, clusters)
+            groups = None if self.ci == "influence" else clusters
+            few, note = _degrees_of_freedom(groups)
+            spread = Uncertainty(means.spread(groups), None, self.level, few)
+            return replace(means, notes=means.notes + note), spread
+        if means.covariance is not None:
+            raise ParameterError(
+                "the bootstrap does not give the spread of a matching estimator (Abadie and Imbens 2008), and it has no influence "
+                "function to add up by clusters; leave ci= and clusters= out, or use estimator='aipw'"
+            )
+        draws = self._draws(estimator, sample)
         failed = self.n_resamples - len(draws)
         note = (
             (f"{failed} of {self.n_resamples} bootstrap samples lacked an arm and were left out",)
             if failed
             else ()
         )
-        return replace(means, notes=means.notes + note), np.cov(draws.T), draws
+        return replace(means, notes=means.notes + note), Uncertainty(np.cov(draws.T), draws, self.level)
 
-    def _draws(self, estimator: Estimator, sample: Sample, clusters: NDArray[np.intp] | None) -> Floats:
+    def _draws(self, estimator: Estimator, sample: Sample) -> Floats:
         """Return the means of resamples; a few that lack an arm are left out."""
         found, last = [], ""
-        for part in self._resampled(sample, clusters):
+        for part in self._resampled(sample):
             try:
                 means = estimator(part)
             except PositivityError as error:
@@ -149,8 +200,8 @@ class Method:
             raise PositivityError(f"most bootstrap samples cannot be used, for example: {last}")
         return np.array(found)
 
-    def _resampled(self, sample: Sample, clusters: NDArray[np.intp] | None) -> Iterator[Sample]:
-        base = entropy(self.rng)
+    def _resampled(self, sample: Sample) -> Iterator[Sample]:
+        base, clusters = entropy(self.rng), sample.clusters
         groups = np.arange(sample.n) if clusters is None else clusters
         rows = None
         if clusters is not None:
@@ -159,6 +210,15 @@ class Method:
         for k in range(self.n_resamples):
             drawn = stream(base, k).integers(groups.max() + 1, size=groups.max() + 1)
             yield sample.take(drawn if rows is None else np.concatenate([rows[g] for g in drawn]))
+
+
+def _degrees_of_freedom(clusters: NDArray[np.intp] | None) -> tuple[float, tuple[str, ...]]:
+    """Return those of the quantile of a Wald interval: many rows, or one less than there are clusters."""
+    if clusters is None:
+        return np.inf, ()
+    number = int(clusters.max()) + 1
+    note = (f"{number} clusters are few: intervals from so few are rough",) if number < FEW_CLUSTERS else ()
+    return number - 1, note
 
 
 class Settings(NamedTuple):

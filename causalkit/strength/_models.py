@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,13 @@ class Models:
 
     outcome: Any = None
     propensity: Any = None
+
+    def __post_init__(self) -> None:
+        for name, model in (("outcome_model", self.outcome), ("propensity_model", self.propensity)):
+            if model is not None and (isinstance(model, type) or not hasattr(model, "fit")):
+                raise ParameterError(
+                    f"{name} must be a scikit-learn estimator, an object with fit; got {model!r}"
+                )
 
     def outcome_means(self, train: Sample, test: Sample) -> Floats:
         """Return m(0, Z) and m(1, Z) for the rows of `test`, shape (2, n), from one model per arm."""
@@ -55,7 +63,7 @@ class Models:
     def _predict(self, model: Any, x: Floats, y: Floats, at: Floats, is_event: bool) -> Floats:
         if not is_event or not hasattr(model, "predict_proba"):
             return np.asarray(model.fit(x, y).predict(at), dtype=float)
-        model.fit(x, y.astype(int))
+        _fit(model, x, y.astype(int))
         return np.asarray(model.predict_proba(at)[:, list(model.classes_).index(1)])
 
     def propensities(self, train: Sample, test: Sample) -> Floats:
@@ -68,10 +76,19 @@ class Models:
         model = clone(self.propensity) if self.propensity is not None else logistic()
         if not hasattr(model, "predict_proba"):
             raise ParameterError(f"propensity_model must have predict_proba; {type(model).__name__} has not")
-        model.fit(train.covariates, train.arm)
+        _fit(model, train.covariates, train.arm)
         classes = model.classes_.tolist()
         found = model.predict_proba(test.covariates)
         return np.stack([found[:, classes.index(a)] for a in (0, 1)])
+
+
+def _fit(model: Any, x: Floats, y: NDArray[Any]) -> None:
+    """Fit a classifier; arms that a model can tell apart exactly have no finite optimum, which shows in the overlap and needs no other warning."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(x, y)
 
 
 def logistic() -> Any:

@@ -74,13 +74,21 @@ class BayesianNetwork:
     ) -> None:
         if graph.kind is not GraphKind.DAG:
             raise GraphKindError(f"a Bayesian network has a DAG; this graph is a {graph.kind}")
+        unknown = [name for name in (*states, *tables) if name not in graph.nodes]
+        if unknown:
+            raise DataError(f"states and tables are of nodes of the graph; {unknown[0]!r} is none")
         self.graph = graph
         self.states = {name: tuple(_entry(states, name, "states")) for name in graph.nodes}
         self._factors = {name: self._read(name, _entry(tables, name, "tables")) for name in graph.nodes}
 
     def _read(self, name: str, values: ArrayLike) -> Factor:
         scope = (*self.graph.parents(name), name)
-        table = np.array(values, dtype=float)
+        if len(set(self.states[name])) < len(self.states[name]):
+            raise DataError(f"{name!r} has a state twice: {self.states[name]}")
+        try:
+            table = np.array(values, dtype=float)
+        except (TypeError, ValueError):
+            raise DataError(f"the table of {name!r} is no array of numbers") from None
         shape = tuple(len(self.states[n]) for n in scope)
         if table.shape != shape:
             raise DataError(

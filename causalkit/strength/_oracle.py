@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._validation import check_between
+from causalkit._validation import check_between, open_frame
 from causalkit.exceptions import DataError, ParameterError, PositivityError
 from causalkit.strength._content import content_id
 from causalkit.strength._models import logistic
@@ -182,7 +182,7 @@ class CountsOracle:
 
         if not nw.dependencies.is_into_dataframe(data):
             raise DataError(f"counts are read from a data frame; got {type(data).__name__}")
-        names = nw.from_native(data, eager_only=True).columns
+        names = open_frame(data).columns
         self._table = read_columns_of(data, names, names, None)
         self._labels = {name: self._read_labels(name) for name in names}
 
@@ -379,6 +379,8 @@ def checked_answers(
         )
     if np.isnan(found).any():
         first = conditions[int(np.flatnonzero(np.isnan(found))[0])]
+        if not first:
+            raise DataError(f"oracle {oracle.id!r} answered NaN where nothing is conditioned on")
         raise PositivityError(
             f"{dict(first)} never occurs, although its parts do: adjust for less, or smooth"
         )

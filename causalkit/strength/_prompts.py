@@ -16,10 +16,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from causalkit._random import Seed, entropy, named_stream
 from causalkit._validation import check_choice, check_count
-from causalkit.exceptions import DataError
+from causalkit.exceptions import DataError, ParameterError
 from causalkit.strength._content import content_id
 from causalkit.strength._event_oracles import Pairs
 from causalkit.strength._events import EventGraph
@@ -84,7 +85,7 @@ class LetterOracle:
     ) -> None:
         check_choice("scale", scale, get_args(Scale))
         self.score, self.graph, self.name, self.activity, self.scale = score, graph, name, activity, scale
-        self.texts = {event: (texts or {}).get(event, event) for event in graph.events}
+        self.texts = texts_of(graph.events, texts)
         self.n_prefixes = check_count("n_prefixes", n_prefixes)
         self._base = entropy(rng)
 
@@ -290,11 +291,21 @@ def log_probabilities(
     return found
 
 
+def texts_of(events: Sequence[str], texts: Mapping[str, str] | None) -> dict[str, str]:
+    """Return how each event is said, its name where nothing else is given."""
+    unknown = [event for event in texts or {} if event not in events]
+    if unknown:
+        raise ParameterError(
+            f"texts says how {unknown[0]!r} is told, which is no event; events are {', '.join(events[:8])}, ..."
+        )
+    return {event: (texts or {}).get(event, event) for event in events}
+
+
 def _share(logs: Floats, scale: Scale) -> Floats:
     """Return the share of the first option over both orders; the last axis is (wanted, other)."""
     if scale == "sigmoid":
-        return np.asarray(1 / (1 + np.exp(-(logs[..., 0] - logs[..., 1]).mean(axis=1))))
+        return np.asarray(expit((logs[..., 0] - logs[..., 1]).mean(axis=1)))
     if scale == "softmax":
-        return np.asarray((1 / (1 + np.exp(logs[..., 1] - logs[..., 0]))).mean(axis=1))
+        return np.asarray(expit(logs[..., 0] - logs[..., 1]).mean(axis=1))
     total = np.logaddexp.reduce(logs.reshape(len(logs), -1), axis=1)
     return np.asarray(np.exp(np.logaddexp.reduce(logs[..., 0], axis=1) - total))

@@ -4,7 +4,7 @@
 * *random common cause*: a column of noise is adjusted for too; nothing should change.
 * *subset*: part of the rows; nothing should change but the spread.
 * *adjustment sets*: every other minimal set is as valid as the chosen one under the graph; if they disagree by more than chance, the
-  graph is wrong somewhere.
+  graph is wrong somewhere. Estimates from the same rows vary together, so that their difference is judged by the influence of each row on both.
 * *graph edits*: each edge of the graph left out or turned round; shows on which edges the answer hangs.
 """
 
@@ -30,6 +30,7 @@ from causalkit.strength._strength import (
     columns_in,
     identified,
     read_for,
+    sample_for,
     value_from_table,
 )
 
@@ -56,8 +57,8 @@ class RefutationTest:
     values : tuple of float or None
         The estimates; None where the effect is not identified or not estimable after the change.
     p_value : float or None
-        How often chance alone is as far from `expected` as these estimates are on average (placebo, noise, subset), or as the
-        worst of them is (adjustment sets, Bonferroni). None for graph edits, which are no test.
+        How often chance alone moves the mean of these estimates as far from `expected` (placebo, noise, subset: a t test over the repetitions), or the
+        worst of them (adjustment sets, Bonferroni). None for graph edits, which are no test, and where the estimator has no influence function.
     """
 
     name: str
@@ -107,11 +108,18 @@ class Refutation:
 
 
 @dataclass(frozen=True)
+class _Influence:
+    """A difference of means, and the influence of every row on it."""
+
+    contrast: float
+    rows: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class _Case:
     """An estimate with what it was made from."""
 
     value: float
-    se: float | None
     found: Identification
     question: Question
     method: Method
@@ -130,6 +138,14 @@ class _Case:
             return value_from_table(found or self.found, self.question, self.method, table)
         except (DataError, ParameterError, GraphError):
             return None
+
+    def influence(self, table: Table, found: Identification) -> _Influence | None:
+        """Return the difference of the means with the influence of every row, where the estimator has one."""
+        sample = sample_for(found, self.question, table)
+        means = self.method.choose(found, sample)[1](sample)
+        if means.influence is None:
+            return None
+        return _Influence(means.means[1] - means.means[0], means.influence[1] - means.influence[0])
 
 
 def refute(
@@ -198,9 +214,13 @@ def refute(
         raise ParameterError("bounds have no single value to refute")
     table = read_for(strength.identification, question, data)
     value = value_from_table(strength.identification, question, method, table)
+    same = first not in HAS_NULL or np.isclose(value or 0.0, strength.value, rtol=1e-6, atol=1e-9)
+    if table.n_rows != strength.n or not same:
+        raise ParameterError(
+            f"these are not the rows that the effect was estimated from: they give {value!r}, and it is {strength.value!r}"
+        )
     case = _Case(
         value or 0.0,
-        strength.se if first in HAS_NULL else None,
         strength.identification,
         question,
         method,
@@ -222,66 +242,74 @@ def _placebo(case: _Case) -> RefutationTest:
         return replace(case.table, values=values)
 
     values = tuple(case.estimate(shuffled(k)) for k in range(case.n_repeats))
-    there, null = (
-        [v for v in values if v is not None],
-        1.0 if case.question.measures[0] in ("rr", "or") else 0.0,
-    )
-    p = None
-    if len(there) > 1:
-        p = float(stats.ttest_1samp(there, null).pvalue) if np.ptp(there) else float(there[0] == null)
-    return RefutationTest("placebo", null, tuple(map(str, range(len(values)))), values, p)
+    null = 1.0 if case.question.measures[0] in ("rr", "or") else 0.0
+    return _repeated("placebo", null, values)
 
 
 def _random_common_cause(case: _Case) -> RefutationTest:
+    if case.found.kind != "backdoor":
+        return RefutationTest("random_common_cause", case.value, (), (), None)
     found = replace(case.found, adjustment_set=(*(case.found.adjustment_set or ()), NOISE))
 
     def widened(k: int) -> Table:
         noise = case.stream("noise", k).integers(0, 2, size=(case.table.n_rows, 1)).astype(float)
         return case.table.join(Table((NOISE,), noise, ("categorical",), levels={NOISE: (0, 1)}))
 
-    values = np.array([case.estimate(widened(k), found) for k in range(case.n_repeats)], dtype=float)
-    return _repeated("random_common_cause", case.value, values, case.se)
+    values = tuple(case.estimate(widened(k), found) for k in range(case.n_repeats))
+    return _repeated("random_common_cause", case.value, values)
 
 
 def _subset(case: _Case) -> RefutationTest:
     n = case.table.n_rows
     size = max(int(case.share * n), 1)
     draws = [case.stream("subset", k).permutation(n)[:size] for k in range(case.n_repeats)]
-    values = np.array([case.estimate(case.table.take(rows)) for rows in draws], dtype=float)
-    return _repeated("subset", case.value, values, case.se)
+    return _repeated("subset", case.value, tuple(case.estimate(case.table.take(rows)) for rows in draws))
 
 
-def _repeated(name: str, expected: float, values: NDArray[np.float64], se: float | None) -> RefutationTest:
-    """Compare the mean of repeated estimates with what it should be."""
-    there = values[np.isfinite(values)]
+def _repeated(name: str, expected: float, values: tuple[float | None, ...]) -> RefutationTest:
+    """Compare the mean of repeated estimates with what it should be, by their own spread."""
+    there = [v for v in values if v is not None]
     p = None
-    if se and len(there):
-        p = float(2 * stats.norm.sf(abs(there.mean() - expected) / se))
-    shown = tuple(float(v) if np.isfinite(v) else None for v in values)
-    return RefutationTest(name, expected, tuple(map(str, range(len(values)))), shown, p)
+    if len(there) > 1:
+        p = float(stats.ttest_1samp(there, expected).pvalue) if np.ptp(there) else float(there[0] == expected)
+    return RefutationTest(name, expected, tuple(map(str, range(len(values)))), values, p)
 
 
 def _adjustment_sets(case: _Case) -> RefutationTest:
-    """Compare with other minimal sets by the influence of every row on both estimates."""
+    """Compare with other minimal sets."""
     observed = columns_in(case.data, case.found.graph)
     listed = adjustment_sets(case.found.graph, case.question.cause, case.question.effect, observed=observed)
     others = [z for z in islice(listed, case.n_repeats + 1) if z != case.found.adjustment_set][
         : case.n_repeats
     ]
-    values = [_value_with_set(case, z) for z in others]
-    se, there = case.se, [v for v in values if v is not None]
-    p = None
-    if se and there:
-        worst = max(abs(v - case.value) for v in there)
-        p = float(min(1.0, len(there) * 2 * stats.norm.sf(worst / (np.sqrt(2) * se))))
+    found = [
+        replace(case.found, kind="backdoor", adjustment_set=z, mediators=None, expression=None)
+        for z in others
+    ]
+    tables = [read_for(f, case.question, case.data) for f in found]
+    values = tuple(case.estimate(table, f) for table, f in zip(tables, found, strict=True))
+    own = case.influence(case.table, case.found)
+    chances = (
+        []
+        if own is None
+        else [
+            _chance_of_difference(own, other)
+            for f, table, value in zip(found, tables, values, strict=True)
+            if value is not None and (other := case.influence(table, f)) is not None
+        ]
+    )
+    p = min(1.0, len(chances) * min(chances)) if chances else None
     return RefutationTest(
-        "adjustment_sets", case.value, tuple(", ".join(z) or "(none)" for z in others), tuple(values), p
+        "adjustment_sets", case.value, tuple(", ".join(z) or "(none)" for z in others), values, p
     )
 
 
-def _value_with_set(case: _Case, names: tuple[str, ...]) -> float | None:
-    found = replace(case.found, kind="backdoor", adjustment_set=names, mediators=None, expression=None)
-    return case.estimate(read_for(found, case.question, case.data), found)
+def _chance_of_difference(first: _Influence, second: _Influence) -> float:
+    """Return the p-value of the difference of two estimates from the same rows."""
+    apart = first.rows - second.rows
+    se = float(np.sqrt(apart @ apart)) / len(apart)
+    difference = abs(first.contrast - second.contrast)
+    return float(2 * stats.norm.sf(difference / se)) if se else float(difference < 1e-12)
 
 
 def _graph_edits(case: _Case) -> RefutationTest:

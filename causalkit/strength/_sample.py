@@ -11,7 +11,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._validation import ColumnTypes, Table, read_table
+from causalkit._validation import ColumnTypes, Table, open_frame, read_table
 from causalkit.exceptions import DataError, ParameterError, PositivityError
 
 Floats = NDArray[np.float64]
@@ -40,6 +40,8 @@ class Sample:
         Columns for models: standardised numbers, one 0/1 column per level but the first. Parts of a sample keep those of the whole.
     dose_is_number : bool, default=True
         False for a cause with labels.
+    clusters : numpy.ndarray of int, shape (n,), or None
+        Number of the cluster of every row, from 0; None if every row stands for itself.
     """
 
     dose: Floats
@@ -50,6 +52,7 @@ class Sample:
     doses: tuple[float, float]
     covariates: Floats
     dose_is_number: bool = True
+    clusters: NDArray[np.intp] | None = None
 
     @property
     def n(self) -> int:
@@ -77,8 +80,9 @@ class Sample:
 
     @property
     def is_discrete(self) -> bool:
-        """Whether every column adjusted for has at most twenty different values."""
-        return all(len(np.unique(column)) <= MANY_LEVELS for column in self.adjust.values.T)
+        """Whether every column adjusted for has at most twenty different values, and fewer than every other row has its own."""
+        most = min(MANY_LEVELS, max(2, self.n // 2))
+        return all(len(np.unique(column)) <= most for column in self.adjust.values.T)
 
     def take(self, rows: NDArray[Any]) -> Sample:
         """Return some of the rows, as often as they are named."""
@@ -89,13 +93,14 @@ class Sample:
             outcome=self.outcome[rows],
             adjust=self.adjust.take(rows),
             covariates=self.covariates[rows],
+            clusters=None if self.clusters is None else self.clusters[rows],
         )
 
 
 def read_columns_of(data: Any, names: Sequence[str], nodes: Sequence[str], types: ColumnTypes) -> Table:
     """Read only the columns that are needed, so that others may hold anything."""
     if nw.dependencies.is_into_dataframe(data):
-        frame = nw.from_native(data, eager_only=True)
+        frame = open_frame(data)
         missing = [name for name in names if name not in frame.columns]
         if missing:
             raise DataError(f"the data have no column {missing[0]!r}; the graph needs columns {list(names)}")
@@ -112,15 +117,21 @@ def make_sample(
     adjust: Sequence[str],
     cause_values: tuple[Any, Any] | None,
     effect_value: Any,
+    clusters: str | None = None,
 ) -> Sample:
-    """Read arms and outcome."""
+    """Read arms, outcome and clusters."""
     dose = table.values[:, table.index(cause)]
     low, high = _pair(table, cause, cause_values)
     arm = np.where(dose == high, 1, np.where(dose == low, 0, -1))
     outcome, is_event = _outcome(table, effect, effect_value)
     chosen = table.select([table.index(name) for name in adjust])
     is_number = cause not in table.levels
-    return Sample(dose, arm, outcome, is_event, chosen, (low, high), _covariates(chosen), is_number)
+    groups = None
+    if clusters is not None:
+        groups = np.unique(table.values[:, table.index(clusters)], return_inverse=True)[1].reshape(-1)
+        if groups.max(initial=0) < 1:
+            raise ParameterError("all rows are in one cluster, so that nothing can be said about uncertainty")
+    return Sample(dose, arm, outcome, is_event, chosen, (low, high), _covariates(chosen), is_number, groups)
 
 
 def _covariates(table: Table) -> Floats:
@@ -158,7 +169,10 @@ def _pair(table: Table, name: str, values: tuple[Any, Any] | None) -> tuple[floa
 def _outcome(table: Table, name: str, value: Any) -> tuple[Floats, bool]:
     column = table.values[:, table.index(name)]
     if value is not None:
-        return (column == _code(table, name, value)).astype(float), True
+        event = column == _code(table, name, value)
+        if name not in table.levels and not event.any():
+            raise ParameterError(f"effect_value={value!r} never occurs in the column {name!r}")
+        return event.astype(float), True
     levels = table.levels.get(name)
     if levels is not None and list(levels) != [False, True]:
         raise ParameterError(
@@ -172,7 +186,10 @@ def _code(table: Table, name: str, value: Any) -> float:
     levels = table.levels.get(name)
     if levels is not None:
         if value not in levels:
-            raise ParameterError(f"{value!r} is not a value of {name!r}; its values are {_some(levels)}")
+            text = f"; labels are text here: write {str(value)!r}" if str(value) in levels else ""
+            raise ParameterError(
+                f"{value!r} is not a value of {name!r}; its values are {_some(levels)}{text}"
+            )
         return float(levels.index(value))
     if isinstance(value, str) or not np.isscalar(value):
         raise ParameterError(f"{value!r} is not a number, and {name!r} is a column of numbers")

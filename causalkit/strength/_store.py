@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,9 @@ class AnswerStore:
     def __init__(self, path: str | Path, oracle_id: str) -> None:
         self.path = Path(path)
         with self._open() as base:
+            tables = {name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if tables and "about" not in tables:
+                raise CheckpointError(f"{self.path} is a database of something else; name another file")
             base.execute("CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT)")
             base.execute(
                 "CREATE TABLE IF NOT EXISTS answers (cause TEXT, effect TEXT, p0 REAL, p1 REAL, PRIMARY KEY (cause, effect)) WITHOUT ROWID"
@@ -76,8 +80,15 @@ class AnswerStore:
                     f"SELECT cause, effect, p0, p1 FROM answers WHERE (cause, effect) IN (VALUES {marks})",
                     [name for pair in part for name in pair],
                 )
-                found.update({(c, e): (p0, p1) for c, e, p0, p1 in rows})
+                found.update({(c, e): self._checked(c, e, (p0, p1)) for c, e, p0, p1 in rows})
         return found
+
+    def _checked(self, cause: str, effect: str, arms: tuple[Any, Any]) -> tuple[float, float]:
+        if not all(isinstance(p, float) and -1e-9 <= p <= 1 + 1e-9 for p in arms):
+            raise CheckpointError(
+                f"{self.path} is damaged: for {cause!r} and {effect!r} it holds {arms}, which are no probabilities; delete it"
+            )
+        return arms
 
     def add(self, pairs: Sequence[tuple[str, str]], arms: NDArray[np.float64]) -> None:
         """Keep the answers of a batch, all or none."""

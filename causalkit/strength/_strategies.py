@@ -23,11 +23,11 @@ def optimal(problem: Problem) -> int | None:
 
 
 def _always_valid(problem: Problem) -> bool:
-    """Whether the optimal set needs no check: in a DAG it is valid if any set is, and the parents of one cause are."""
+    """Whether the optimal set needs no check: in a DAG it is valid if any set is, and the parents of one cause are for one effect."""
     return (
-        problem.routes.graph.kind is GraphKind.DAG
+        problem.graph.kind is GraphKind.DAG
         and not problem.required
-        and problem.causes.bit_count() == 1
+        and problem.causes.bit_count() == problem.effects.bit_count() == 1
     )
 
 

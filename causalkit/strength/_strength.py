@@ -9,13 +9,14 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from causalkit._random import Seed
-from causalkit._validation import ColumnTypes, Table
+from causalkit._validation import ColumnTypes, Table, open_frame
 from causalkit.exceptions import GraphError, ParameterError
 from causalkit.graph import CausalGraph
+from causalkit.graph._bits import members
 from causalkit.graph._core import as_names
+from causalkit.graph._problem import observed_nodes
 from causalkit.graph._routes import routes
 from causalkit.strength._attribution import ATTRIBUTION, Observed, attribute
 from causalkit.strength._estimators import Empty
@@ -24,33 +25,26 @@ from causalkit.strength._general import probability_from_oracle
 from causalkit.strength._identification import Identification, Strategy, check_adjustment, identify
 from causalkit.strength._means import ArmMeans
 from causalkit.strength._measures import Estimate, bounded, estimate
-from causalkit.strength._method import EstimatorName, IntervalName, Method, Question, Settings
+from causalkit.strength._method import (
+    EXACT,
+    EstimatorName,
+    IntervalName,
+    Method,
+    Question,
+    Settings,
+    Uncertainty,
+)
 from causalkit.strength._models import Models
-from causalkit.strength._oracle import ProbabilityOracle, probability_under_do
+from causalkit.strength._network import BayesianNetwork
+from causalkit.strength._oracle import ProbabilityOracle, checked_answers, probability_under_do
+from causalkit.strength._overlap import Overlap, overlap_of, support_notes
 from causalkit.strength._sample import Sample, make_sample, read_columns_of
 
 __all__ = ["CausalStrength", "Overlap", "causal_strength"]
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """How well the two arms can be compared.
-
-    Parameters
-    ----------
-    supported : float
-        Share of the rows in strata with both arms; 1 where columns adjusted for are not discrete.
-    smallest_propensity : float
-        Least probability of the own arm of a row, given what is adjusted for.
-    n_effective : tuple of float
-        Rows that either arm is worth after weighting, control first: (sum w)^2 / sum w^2.
-    """
-
-    supported: float
-    smallest_propensity: float
-    n_effective: tuple[float, float]
+# Fewer rows than these show hardly anything of their spread.
+FEW_ROWS = 5
 
 
 @dataclass(frozen=True)
@@ -196,7 +190,8 @@ def causal_strength(
     level : float, default=0.95
         Of the confidence intervals.
     empty : {"raise", "trim", "smooth", "bound"}, default="raise"
-        What the plug-in does with strata that lack an arm. All but raising are named in `estimand` and `notes`.
+        What to do where an arm is missing. With strata: leave those out that lack an arm, shrink their means, or bound them. Other estimators can leave rows out
+        whose propensities are below `clip`, and raise if these are most. What is estimated then is named in `estimand` and `notes`.
     smoothing : float, default=1.0
         Rows that the mean of an arm counts as, for ``empty="smooth"``.
     outcome_model, propensity_model : scikit-learn estimator, optional
@@ -281,11 +276,38 @@ def causal_strength(
     )
     if (data is None) == (oracle is None):
         raise ParameterError("give either data= or oracle=, and not both")
+    _check_oracle(oracle)
     observed = None if data is None else columns_in(data, graph)
     found = identified(graph, question, observed, adjustment_set, strategy)
     if oracle is not None:
+        _refuse_rows_only(question, method)
         return _from_oracle(found, question, oracle)
     return strength_from_table(found, question, method, read_for(found, question, data))
+
+
+def _check_oracle(oracle: object) -> None:
+    if oracle is not None and not isinstance(oracle, ProbabilityOracle):
+        hint = "; wrap it in NetworkOracle" if isinstance(oracle, BayesianNetwork) else ""
+        raise ParameterError(
+            f"oracle must give probabilities (id, strata, probability); got {type(oracle).__name__}{hint}"
+        )
+
+
+def _refuse_rows_only(question: Question, method: Method) -> None:
+    """Raise for what is about rows, where an oracle answers."""
+    given = {
+        "estimator": method.estimator != "auto",
+        "ci": method.ci != "auto",
+        "empty": method.empty != "raise",
+        "clusters": question.clusters is not None,
+        "outcome_model": method.models.outcome is not None,
+        "propensity_model": method.models.propensity is not None,
+    }
+    named = [name for name, is_given in given.items() if is_given]
+    if named:
+        raise ParameterError(
+            f"{named[0]}= is about rows of data; an oracle gives probabilities and has no rows"
+        )
 
 
 def _as_pair(values: Any) -> tuple[Any, Any]:
@@ -298,14 +320,10 @@ def _as_pair(values: Any) -> tuple[Any, Any]:
 
 def columns_in(data: Any, graph: CausalGraph) -> list[str]:
     """Return the nodes of the graph that are columns of the data."""
-    if not nw.dependencies.is_into_dataframe(data):
-        return list(graph.nodes)
-    names = set(nw.from_native(data, eager_only=True).columns)
-    return [
-        node
-        for node in graph.nodes
-        if node in names and graph.node_data.get(node, {}).get("role") != "latent"
-    ]
+    names = set(graph.nodes)
+    if nw.dependencies.is_into_dataframe(data):
+        names &= set(open_frame(data).columns)
+    return [graph.nodes[k] for k in members(observed_nodes(graph)) if graph.nodes[k] in names]
 
 
 def identified(
@@ -348,62 +366,61 @@ def strength_from_table(
     found: Identification, question: Question, method: Method, table: Table
 ) -> CausalStrength:
     """Estimate from columns that are read."""
-    sample = make_sample(
-        table, question.cause, question.effect, found.columns, question.cause_values, question.effect_value
-    )
+    sample = sample_for(found, question, table)
     question.check(is_event=sample.is_event)
     name, estimator = method.choose(found, sample)
-    groups = None
-    if question.clusters is not None:
-        groups = np.unique(table.values[:, table.index(question.clusters)], return_inverse=True)[1]
-    means, spread, draws = method.spread(estimator, sample, groups)
     comparable = found.kind == "backdoor" and sample.has_both_arms
-    overlap = overlap_of(sample, method.models) if comparable else None
-    return _summary(found, question, method, sample, means, spread, draws, name, overlap)
+    overlap = overlap_of(sample, method.models, method.clip) if comparable else None
+    notes = _thin_arms(sample)
+    if overlap is not None:
+        notes += support_notes(overlap, name, trimmed=method.empty == "trim")
+    means, uncertainty = method.uncertain(estimator, sample)
+    means = replace(means, notes=means.notes + notes)
+    return _summary(Settings(question, method), found, sample, (means, uncertainty), name, overlap)
+
+
+def sample_for(found: Identification, question: Question, table: Table) -> Sample:
+    """Read the arms, the outcome and the columns adjusted for."""
+    return make_sample(
+        table,
+        question.cause,
+        question.effect,
+        found.columns,
+        question.cause_values,
+        question.effect_value,
+        question.clusters,
+    )
+
+
+def _thin_arms(sample: Sample) -> tuple[str, ...]:
+    """Return a note if so few rows are in an arm that their spread is hardly seen."""
+    least = min(int((sample.arm == a).sum()) for a in (0, 1))
+    if not 0 < least < FEW_ROWS:
+        return ()
+    return (f"an arm has {least} row{'s' if least > 1 else ''} only: intervals are too short",)
 
 
 def value_from_table(found: Identification, question: Question, method: Method, table: Table) -> float | None:
     """Return the first measure alone, without its uncertainty."""
-    values = (question.cause_values, question.effect_value)
-    sample = make_sample(table, question.cause, question.effect, found.columns, *values)
+    sample = sample_for(found, question, table)
     means = method.choose(found, sample)[1](sample)
-    return _measure(question.measures[0], means, None, None, observed_in(sample), method.level).value
-
-
-def overlap_of(sample: Sample, models: Models) -> Overlap:
-    """Return how well the arms can be compared, by strata or by the propensity model."""
-    if sample.is_discrete:
-        size = sample.strata.max(initial=0) + 1
-        rows = np.stack([np.bincount(sample.strata[sample.arm == a], minlength=size) for a in (0, 1)])
-        share = np.bincount(sample.strata, minlength=size)
-        supported = float(share[(rows > 0).all(axis=0)].sum() / sample.n)
-        scores = (rows / share)[:, sample.strata]
-    else:
-        supported, scores = 1.0, models.propensities(sample, sample)
-    own = [scores[a, sample.arm == a] for a in (0, 1)]
-    weights = [1 / np.maximum(s, 1e-12) for s in own]
-    worth = [float(w.sum() ** 2 / (w**2).sum()) if len(w) else 0.0 for w in weights]
-    return Overlap(supported, float(min(s.min(initial=1.0) for s in own)), (worth[0], worth[1]))
+    return _measure(question.measures[0], means, EXACT, observed_in(sample)).value
 
 
 def _summary(
+    settings: Settings,
     found: Identification,
-    question: Question,
-    method: Method,
     sample: Sample,
-    means: ArmMeans,
-    spread: Floats | None,
-    draws: Floats | None,
+    estimated: tuple[ArmMeans, Uncertainty],
     name: str,
     overlap: Overlap | None,
 ) -> CausalStrength:
-    """Put an estimate into words and measures."""
-    seen = observed_in(sample)
-    measures = {m: _measure(m, means, spread, draws, seen, method.level) for m in question.measures}
-    arms = tuple(_arm(means, spread, k, method.level) for k in (0, 1))
-    estimand = "average effect" if means.kept == 1 else f"average effect among {means.kept:.1%} of the rows"
-    if means.bounds is not None:
-        estimand = "bounds on the average effect"
+    """Put an estimate into words and measures; what is observed is of the same rows."""
+    question, means = settings.question, estimated[0]
+    about = sample if means.rows is None else sample.take(np.flatnonzero(means.rows))
+    seen = observed_in(about)
+    measures = {m: _measure(m, *estimated, seen) for m in question.measures}
+    arms = tuple(_arm(*estimated, k) for k in (0, 1))
     return CausalStrength(
         question.cause,
         question.effect,
@@ -411,15 +428,15 @@ def _summary(
         question.effect_value,
         measures,
         (arms[0], arms[1]),
-        seen.naive if sample.is_event else _naive_difference(sample),
-        estimand,
+        seen.naive if about.is_event else _naive_difference(about),
+        means.estimand,
         name,
         found,
         overlap,
         _e_value(means) if sample.is_event else None,
         sample.n,
         means.notes,
-        settings=Settings(question, method),
+        settings=settings,
     )
 
 
@@ -445,29 +462,35 @@ def _naive_difference(sample: Sample) -> float | None:
     return float(arms[1].mean() - arms[0].mean()) if all(map(len, arms)) else None
 
 
-def _measure(
-    name: str, means: ArmMeans, spread: Floats | None, draws: Floats | None, seen: Observed, level: float
-) -> Estimate:
+def _measure(name: str, means: ArmMeans, uncertainty: Uncertainty, seen: Observed) -> Estimate:
     if name in ATTRIBUTION:
         low, high = means.bounds or ((means.means[0],), (means.means[1],))
         return attribute(name, [(p0, p1) for p0 in low for p1 in high], seen)
     if means.bounds is not None:
         return bounded(name, *means.bounds)
-    found = estimate(name, means.means, spread, level)
-    if draws is None or found.value is None or name == "nnt":
+    found = estimate(name, means.means, uncertainty.covariance, uncertainty.reach)
+    if uncertainty.draws is None or found.value is None or name == "nnt":
         return found
-    values = [v for v in (estimate(name, tuple(row), None, level).value for row in draws) if v is not None]
+    return _of_draws(name, found.value, uncertainty.draws, uncertainty.level)
+
+
+def _of_draws(name: str, value: float, draws: Floats, level: float) -> Estimate:
+    """Return percentiles; no interval where more resamples leave the measure undefined than may lie outside."""
+    each = [estimate(name, (float(p0), float(p1)), None).value for p0, p1 in draws]
+    values = [v for v in each if v is not None]
+    if len(values) < level * len(each) or len(values) < 2:
+        return Estimate(value)
     low, high = np.quantile(values, [0.5 - level / 2, 0.5 + level / 2])
-    return Estimate(found.value, float(np.std(values, ddof=1)), float(low), float(high))
+    return Estimate(value, float(np.std(values, ddof=1)), float(low), float(high))
 
 
-def _arm(means: ArmMeans, spread: Floats | None, k: int, level: float) -> Estimate:
+def _arm(means: ArmMeans, uncertainty: Uncertainty, k: int) -> Estimate:
     if means.bounds is not None:
         return Estimate(None, None, *means.bounds[k])
-    if spread is None:
+    if uncertainty.covariance is None:
         return Estimate(means.means[k])
-    se = float(np.sqrt(max(spread[k, k], 0.0)))
-    reach = float(stats.norm.ppf(0.5 + level / 2)) * se
+    se = float(np.sqrt(max(uncertainty.covariance[k, k], 0.0)))
+    reach = uncertainty.reach * se
     return Estimate(means.means[k], se, means.means[k] - reach, means.means[k] + reach)
 
 
@@ -505,7 +528,7 @@ def _from_oracle(found: Identification, question: Question, oracle: ProbabilityO
         )
         contrasts = np.array([p1 - p0])
     elif found.kind == "zero":
-        p0 = p1 = float(oracle.probability(event, [{}])[0])
+        p0 = p1 = _chance(oracle, event, {})
         contrasts = np.zeros(1)
     else:
         arms = [
@@ -516,7 +539,7 @@ def _from_oracle(found: Identification, question: Question, oracle: ProbabilityO
         contrasts = within1 - within0
     means = ArmMeans((p0, p1))
     seen = _seen_by(oracle, event, question.cause, (low, high), contrasts)
-    measures = {m: _measure(m, means, None, None, seen, 0.95) for m in question.measures}
+    measures = {m: _measure(m, means, EXACT, seen) for m in question.measures}
     return CausalStrength(
         question.cause,
         question.effect,
@@ -542,8 +565,12 @@ def _seen_by(
     joint = np.zeros((2, 2))
     for k, value in enumerate(values):
         weight = share.get(value, 0.0)
-        p = float(oracle.probability(event, [{cause: value}])[0]) if weight else 0.0
+        p = _chance(oracle, event, {cause: value}) if weight else 0.0
         joint[k] = weight * (1 - p), weight * p
     known = joint.sum()
-    effect = float(oracle.probability(event, [{}])[0])
+    effect = _chance(oracle, event, {})
     return Observed(joint / known if known else joint, contrasts, effect, bool(known > 1 - 1e-9))
+
+
+def _chance(oracle: ProbabilityOracle, event: tuple[str, Any], given: dict[str, Any]) -> float:
+    return float(checked_answers(oracle, oracle.probability(event, [given]), [given])[0])

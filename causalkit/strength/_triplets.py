@@ -226,6 +226,7 @@ def score_triplets(
     value = strengths.value
     if len(value) != 2 * n or n == 0:
         raise DataError(f"{n} questions need {2 * n} strengths and at least one question; got {len(value)}")
+    _check_same_pairs(triplets, strengths)
     won = _won(value[:n], value[n:])
     by_order = matched = hops = None
     if order is not None:
@@ -245,6 +246,27 @@ def score_triplets(
     )
 
 
+def _check_same_pairs(triplets: Triplets, strengths: EventStrengths) -> None:
+    """Raise unless the strengths are of the pairs that the questions ask for."""
+    asked = triplets.queries()
+    pairs = {(triplets.events[c], triplets.events[e]) for c, e in np.unique(asked, axis=0).tolist()}
+    if pairs != set(strengths.pairs):
+        other = min(pairs ^ set(strengths.pairs))
+        raise DataError(
+            f"the strengths are not those of these questions: {other} is in one of the two only; ask for triplets.queries()"
+        )
+    number = {event: k for k, event in enumerate(triplets.events)}
+    place = np.full((len(number), len(number)), -1)
+    for k, (cause, effect) in enumerate(strengths.pairs):
+        place[number[cause], number[effect]] = k
+    wrong = np.flatnonzero(place[asked[:, 0], asked[:, 1]] != strengths.place)
+    if len(wrong):
+        cause, effect = strengths.pairs[strengths.place[wrong[0]]]
+        raise DataError(
+            f"strength {wrong[0]} is of {cause!r} on {effect!r}, which is not what its question asks; keep the order of triplets.queries()"
+        )
+
+
 def _won(right: Floats, wrong: Floats) -> Floats:
     return np.asarray((right > wrong) + 0.5 * (right == wrong), dtype=float)
 
@@ -252,8 +274,9 @@ def _won(right: Floats, wrong: Floats) -> Floats:
 def _by_order(triplets: Triplets, order: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
     place: Mapping[str, int] = {event: k for k, event in enumerate(order)}
     missing = [event for event in triplets.events if event not in place]
-    if missing:
-        raise ParameterError(f"order does not list {missing[0]!r}; it must list every event")
+    if missing or len(place) < len(order):
+        problem = f"does not list {missing[0]!r}" if missing else "lists an event twice"
+        raise ParameterError(f"order {problem}; it must list every event once")
     at = np.array([place[event] for event in triplets.events])
     sign = np.where(triplets.asks_cause, -1, 1)
     right, wrong = ((sign * (at[c] - at[triplets.premise]) > 0) for c in (triplets.right, triplets.wrong))

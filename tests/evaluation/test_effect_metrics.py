@@ -111,3 +111,12 @@ def test_what_cannot_be_compared():
         aid(g, CausalGraph.parse("A -> C"))
     with pytest.raises(ParameterError, match="strategy"):
         aid(g, g, strategy="best")
+
+
+def test_overlap_knows_one_edge_in_two_forms():
+    """The same edge is <-> among the marks of a MAG and in the plane of an ADMG; beside it another may stand."""
+    mag = CausalGraph.parse("A <-> B; B -> C", kind="MAG")
+    assert overlap(mag, mag.with_kind("ADMG")).shared == 2
+    bow = CausalGraph.parse("A -> B; A <-> B; B -> C", kind="ADMG")
+    assert overlap(bow, CausalGraph.parse("A -> B; B -> C")).shared == 2
+    assert overlap(bow, bow).shared == 3

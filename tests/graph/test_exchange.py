@@ -271,3 +271,49 @@ def test_marks_have_a_string_in_tigramite():
     assert int(Mark.CIRCLE) == 1
     with pytest.raises(ConversionError, match="no string"):
         CausalGraph.parse("A --- B", kind="MAG").to_tigramite()
+
+
+class TestRolesSurvive:
+    """A hidden node that comes back as an observed one would be adjusted for."""
+
+    HIDDEN = CausalGraph.parse("U -> X; U -> Y; X -> Y").with_node_data("U", role="latent")
+
+    @pytest.mark.parametrize(
+        ("write", "read"),
+        [
+            (lambda g: g.to_networkx(), CausalGraph.from_networkx),
+            (lambda g: g.to_gml(), CausalGraph.from_gml),
+            (lambda g: g.to_graphml(), CausalGraph.from_graphml),
+            (lambda g: g.to_dagitty(), CausalGraph.from_dagitty),
+            (lambda g: g.to_json(), CausalGraph.from_json),
+        ],
+    )
+    def test_latent_nodes(self, write, read):
+        back = read(write(self.HIDDEN))
+        assert back == self.HIDDEN
+        assert back.node_data["U"]["role"] == "latent"
+
+    def test_attributes_of_other_libraries_are_left_alone(self):
+        import networkx as nx
+
+        other = nx.DiGraph([("A", "B")])
+        other.nodes["A"].update(role="a role of theirs", pos=(0, 1))
+        other.nodes["B"].update(role="latent")
+        assert dict(CausalGraph.from_networkx(other).node_data) == {"B": {"role": "latent"}}
+
+    def test_dagitty_options_and_comments(self):
+        text = 'dag { // first\n X [exposure] # second\n Y [o] U [u] /* third -> */ "a#b"\n U -> X U -> Y X -> Y }'
+        graph = CausalGraph.from_dagitty(text)
+        assert graph.nodes == ("X", "Y", "U", "a#b")
+        assert graph.node_data["U"]["role"] == "latent"
+        assert graph.node_data["Y"]["outcome"] is True
+        with pytest.raises(ParseError, match="option 'hidden'"):
+            CausalGraph.from_dagitty("dag { X [hidden] X -> Y }")
+
+    def test_loops_and_other_objects_are_named(self):
+        import networkx as nx
+
+        with pytest.raises(ConversionError, match="an edge with itself"):
+            CausalGraph.from_networkx(nx.DiGraph([("A", "A")]))
+        with pytest.raises(ConversionError, match="networkx graph is expected; got list"):
+            CausalGraph.from_networkx([("A", "B")])
