@@ -55,7 +55,11 @@ class ReplyCache:
                 self._note(problem)
                 return None
             found = None if row is None else row[0]
-        return None if found is None else json.loads(found)
+        try:
+            return None if found is None else json.loads(found)
+        except ValueError as problem:
+            self._note(problem)
+            return None
 
     def put(self, key: str, reply: Any) -> None:
         """Keep something."""

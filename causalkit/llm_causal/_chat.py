@@ -6,21 +6,26 @@ Connections, time limits and retries are the openai library's. What a server pro
 from __future__ import annotations
 
 import os
+import re
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from causalkit._validation import check_choice
 from causalkit.exceptions import ExpertError, MissingDependencyError, ParameterError
 from causalkit.llm_causal._prompted import Asking, Completion, Messages, PromptedExpert
 from causalkit.llm_causal._prompts import Debiasing, Prompt
+from causalkit.llm_causal._reading import sound
 
 __all__ = ["ChatExpert"]
 
 Structured: TypeAlias = Literal["json_schema", "json_object", "text"]
 STRUCTURED: tuple[Structured, ...] = ("json_schema", "json_object", "text")
 OURS = ("model", "messages", "response_format", "stream", "n")
+SECRETIVE = ("extra_headers", "extra_query")
 
 
 class ChatExpert(PromptedExpert):
@@ -91,9 +96,12 @@ class ChatExpert(PromptedExpert):
             Asking(debiasing, concurrency, requests_per_minute, tokens_per_minute, prices, cache)
         )
         check_choice("structured", structured, STRUCTURED)
-        taken = sorted(set(request_options or {}) & set(OURS))
-        if taken:
-            raise ParameterError(f"request_options holds {taken[0]!r}, which is set by the expert itself")
+        _check_options(request_options or {})
+        _check_address(base_url)
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", api_key_env):
+            raise ParameterError(
+                "api_key_env must be the name of an environment variable; what was given is no such name (was it the key itself?)"
+            )
         self.model, self.base_url, self.api_key_env, self.structured = (
             model,
             base_url,
@@ -109,7 +117,8 @@ class ChatExpert(PromptedExpert):
     @property
     def name(self) -> str:
         """The model, and where it is."""
-        return f"{self.model} at {self.base_url}" if self.base_url else self.model
+        address = self.base_url or _address_of(self._client)
+        return f"{self.model} at {address}" if address else self.model
 
     def _connect(self, timeout: float, max_retries: int) -> Any:
         openai = _import_openai()
@@ -137,17 +146,19 @@ class ChatExpert(PromptedExpert):
             raise ExpertError(self._redacted(self._advice(problem))) from None
         except (openai.OpenAIError, ValueError, AttributeError, TypeError) as problem:
             return Completion(problem=self._redacted(f"the server's reply is no chat completion: {problem}"))
-        return _completion(reply)
+        found = _completion(reply)
+        return replace(found, text=self._redacted(sound(found.text)), refusal=self._redacted(found.refusal))
 
     def _advice(self, problem: Any) -> str:
         """Say what a refused request means."""
+        unset = "" if os.environ.get(self.api_key_env) else ", which is not set"
         what = {
-            401: f"the server does not accept the key in the environment variable {self.api_key_env}",
+            401: f"the server does not accept the key in the environment variable {self.api_key_env}{unset}",
             403: f"the key in {self.api_key_env} may not use the model {self.model!r}",
             404: f"the server has no model {self.model!r}, or {self.base_url or 'its address'} does not end in the right path (often /v1)",
             400: "the server does not accept the request; if it does not know schemas, try structured='json_object' or 'text'",
         }
-        said = str(problem)[:500]
+        said = self._redacted(str(problem))[:500]
         return f"{self.name}: {what.get(problem.status_code, 'the server refuses the request')} ({said})"
 
     def _redacted(self, text: str) -> str:
@@ -156,6 +167,34 @@ class ChatExpert(PromptedExpert):
         for secret in {key, own} - {"", "none"}:
             text = text.replace(secret, "[key]")
         return text
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    taken = sorted(set(options) & set(OURS))
+    if taken:
+        raise ParameterError(f"request_options holds {taken[0]!r}, which is set by the expert itself")
+    hidden = sorted(set(options) & set(SECRETIVE))
+    if hidden:
+        raise ParameterError(
+            f"request_options holds {hidden[0]!r}, and what is in it would stand in transcripts; give client=openai.OpenAI(default_headers=...)"
+        )
+
+
+def _check_address(base_url: str | None) -> None:
+    if base_url is not None and urlsplit(base_url).password is not None:
+        raise ParameterError(
+            "base_url holds a password, which would stand in receipts; give client=openai.OpenAI(...) with it"
+        )
+
+
+def _address_of(client: Any) -> str:
+    """Return the address of a client without what is secret in it; nothing for that of the library."""
+    parts = urlsplit(str(getattr(client, "base_url", "") or ""))
+    host = parts.hostname or ""
+    if not host or host == "api.openai.com":
+        return ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
 def _import_openai() -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
-from causalkit.exceptions import ParameterError
+from causalkit.exceptions import ExpertError, ParameterError
 from causalkit.llm_causal._questions import Answer, Expert, Question, Usage
 
 if TYPE_CHECKING:
@@ -15,13 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Budget", "Ledger", "Meter"]
 
+SPENT = "the budget is spent ("
+# Attempts in a row to which nothing came.
+GIVE_UP = 3
+
 
 @dataclass(frozen=True)
 class Budget:
     """What a run may cost; what is None has no limit.
 
-    A question is asked if what it is expected to cost is left. A reply that has to be mended costs a second call, so that the limit may be passed by the questions that are under way together
-    (the expert's ``concurrency``).
+    A question is asked if what it is expected to cost is left, and a reply is mended by a second call only if one is left. Tokens and cost may be passed by what is under way together (the expert's
+    ``concurrency``), since nobody knows how long a reply will be.
 
     Parameters
     ----------
@@ -54,7 +59,8 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("calls", "tokens", "cost", "seconds"):
             limit = getattr(self, name)
-            kinds, whole = (int, "whole ") if name in ("calls", "tokens") else (int | float, "")
+            kinds: Any = Integral if name in ("calls", "tokens") else Real
+            whole = "whole " if kinds is Integral else ""
             if limit is not None and (
                 isinstance(limit, bool) or not isinstance(limit, kinds) or not limit > 0
             ):
@@ -163,6 +169,7 @@ class Meter:
     ) -> None:
         self.expert, self.budget, self.ledger = expert, budget, Ledger()
         self.spent_out = ""
+        self._failures, self._has_answered = 0, False
         self._record, self._clock, self._start = record, clock, None if budget.seconds is None else clock()
 
     def ask(self, questions: Sequence[Question], purpose: str) -> list[Answer]:
@@ -173,22 +180,52 @@ class Meter:
             rest = questions[len(answers) : len(answers) + together]
             affordable = self._affordable(rest)
             answers += self._booked(self._asked(rest[:affordable]) if affordable else [], purpose)
-            if affordable < len(rest):
+            if affordable < len(rest) or self.spent_out:
                 break
-        problem = f"the budget is spent ({self.spent_out})"
-        unasked = [
-            Answer(q, status="missing", problem=problem, expert=self.expert.name)
-            for q in questions[len(answers) :]
-        ]
+        self.spent_out = self.spent_out or _told_by(answers)
+        unasked = [self._missing(q, f"{SPENT}{self.spent_out})") for q in questions[len(answers) :]]
         return answers + self._booked(unasked, purpose)
 
     def _asked(self, questions: Sequence[Question]) -> list[Answer]:
-        answers = self.expert.answer(questions)
-        if len(answers) != len(questions):
-            raise ParameterError(
-                f"the expert {self.expert.name!r} gave {len(answers)} answers to {len(questions)} questions; one each is expected"
+        """Ask; an expert who has answered before and now cannot be asked leaves questions open, and is given up after some attempts."""
+        self._leave_calls_for_repairs(len(questions))
+        try:
+            answers = self._answers(questions)
+        except ExpertError as problem:
+            if not self._has_answered:
+                raise
+            answers = [self._missing(q, str(problem)) for q in questions]
+        silent = all(a.status == "missing" for a in answers)
+        self._failures = self._failures + 1 if silent else 0
+        self._has_answered |= not silent
+        if self._failures >= GIVE_UP:
+            self.spent_out = (
+                f"patience: {self._failures} attempts in a row failed, the last with: {answers[0].problem}"
             )
         return answers
+
+    def _answers(self, questions: Sequence[Question]) -> list[Answer]:
+        answers: Any = self.expert.answer(questions)
+        found = list(answers) if isinstance(answers, Iterable) else []
+        if len(found) != len(questions) or not all(isinstance(a, Answer) for a in found):
+            raise ParameterError(
+                f"the expert {self._name!r} gave {len(found)} answers to {len(questions)} questions; one object of Answer for each is expected"
+            )
+        return found
+
+    def _leave_calls_for_repairs(self, number: int) -> None:
+        """Tell an expert who mends replies by further calls how many of these the budget has left."""
+        limit = getattr(self.expert, "limit_repairs", None)
+        if limit is not None:
+            calls = self.budget.calls
+            limit(None if calls is None else max(0, calls - self.ledger.total.calls - number))
+
+    @property
+    def _name(self) -> str:
+        return str(getattr(self.expert, "name", type(self.expert).__name__))
+
+    def _missing(self, question: Question, problem: str) -> Answer:
+        return Answer(question, status="missing", problem=problem, expert=self._name)
 
     def _booked(self, answers: list[Answer], purpose: str) -> list[Answer]:
         """Book and record answers as they come, so that what was paid for is kept whatever happens next."""
@@ -211,3 +248,9 @@ class Meter:
             low, high = (low, middle) if over else (middle, high)
         self.spent_out = self.budget.exceeded_by(self.ledger.total + self.expert.estimate(questions[:high]))
         return low
+
+
+def _told_by(answers: Sequence[Answer]) -> str:
+    """Return what was spent when these answers were recorded, so that a replay ends where the run ended."""
+    told = [a.problem for a in answers if a.status == "missing" and a.problem.startswith(SPENT)]
+    return told[0].removeprefix(SPENT).removesuffix(")") if told else ""

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from causalkit._validation import check_count
-from causalkit.exceptions import ExpertError
+from causalkit.exceptions import ExpertError, ParameterError
 from causalkit.llm_causal._cache import ReplyCache
 from causalkit.llm_causal._prompts import PROMPT_VERSION, Debiasing, Prompt, write_prompt
 from causalkit.llm_causal._questions import Answer, Question, Usage, digest
-from causalkit.llm_causal._reading import UnreadableError, read_reply
+from causalkit.llm_causal._reading import UnreadableError, read_reply, sound
 
 __all__ = ["CallableExpert", "Completion", "PromptedExpert", "Throttle", "from_callable"]
 
@@ -111,6 +111,8 @@ class PromptedExpert(ABC):
         self._throttle = Throttle(asking.requests_per_minute, asking.tokens_per_minute)
         self._cache = ReplyCache(asking.cache)
         self._exchanges: dict[str, list[Any]] = {}
+        self._lock = threading.Lock()
+        self._repairs: int | None = None
 
     @property
     @abstractmethod
@@ -141,13 +143,42 @@ class PromptedExpert(ABC):
         Raises
         ------
         ExpertError
-            If none of the questions could be asked, or the key or the model is not accepted. Replies that came before are kept, and are not paid for again.
+            If none of the questions could be asked: the server is out of reach, or does not accept the key, the model or the form of requests. If some could, the others have
+            answers that are "missing".
         """
         with ThreadPoolExecutor(min(self.concurrency, max(len(questions), 1))) as pool:
-            answers = list(pool.map(self._answer, questions))
-        if answers and all(a.status == "missing" for a in answers):
-            raise ExpertError(f"{self.name} could not be asked: {answers[0].problem}")
-        return answers
+            answers = list(pool.map(self._answer_or_refusal, questions))
+        refusals = [answer for answer in answers if isinstance(answer, ExpertError)]
+        if refusals and len(refusals) == len(answers):
+            raise refusals[0]
+        found = [
+            Answer(question, status="missing", problem=str(answer), expert=self.name)
+            if isinstance(answer, ExpertError)
+            else answer
+            for question, answer in zip(questions, answers, strict=True)
+        ]
+        if found and all(answer.status == "missing" for answer in found):
+            raise ExpertError(f"{self.name} could not be asked: {found[0].problem}")
+        return found
+
+    def _answer_or_refusal(self, question: Question) -> Answer | ExpertError:
+        """Return a refusal as it is, so that what others in the batch have paid for is not lost with it."""
+        try:
+            return self._answer(question)
+        except ExpertError as refusal:
+            return refusal
+
+    def limit_repairs(self, number: int | None) -> None:
+        """Say how many replies may be mended from now on, each by one more call; None for all."""
+        with self._lock:
+            self._repairs = number
+
+    def _may_repair(self) -> bool:
+        with self._lock:
+            if self._repairs is None:
+                return True
+            self._repairs -= 1
+            return self._repairs >= 0
 
     def _answer(self, question: Question) -> Answer:
         prompt = write_prompt(question, self.debiasing)
@@ -159,7 +190,7 @@ class PromptedExpert(ABC):
             spent = spent + usage
             exchange.append({"request": request, "reply": reply.__dict__})
             answer = self._read(reply, question, prompt)
-            if answer.status != "invalid" or reply.refusal or attempt:
+            if answer.status != "invalid" or reply.refusal or attempt or not self._may_repair():
                 break
             messages += [
                 {"role": "assistant", "content": reply.text},
@@ -180,15 +211,26 @@ class PromptedExpert(ABC):
 
     def _reply(self, request: dict[str, Any], sample: int) -> tuple[Completion, Usage]:
         """Return the reply to a request, kept or asked for, and what it cost now."""
-        key = digest([PROMPT_VERSION, self.name, request, sample])
-        kept = self._cache.get(key)
+        key = self._key(request, sample)
+        kept = self._kept(key)
         if kept is not None:
-            return Completion(**kept), Usage()
+            return kept, Usage()
         self._throttle.wait(_tokens(request))
         reply = self._complete(request)
         if not reply.problem:
             self._cache.put(key, reply.__dict__)
         return reply, self._usage(request, reply)
+
+    def _key(self, request: dict[str, Any], sample: int) -> str:
+        return digest([PROMPT_VERSION, self.name, request, sample])
+
+    def _kept(self, key: str) -> Completion | None:
+        """Return a reply that was paid for before; what an older version kept in another form counts as not there."""
+        kept = self._cache.get(key)
+        try:
+            return None if kept is None else Completion(**kept)
+        except TypeError:
+            return None
 
     def _usage(self, request: dict[str, Any], reply: Completion) -> Usage:
         if reply.problem:
@@ -238,7 +280,7 @@ class PromptedExpert(ABC):
         return json.dumps(request, ensure_ascii=False, indent=1)
 
     def estimate(self, questions: Sequence[Question]) -> Usage:
-        """Say what answers would cost, without asking: prompts by their length, replies by what is asked for.
+        """Say what answers would cost, without asking: prompts by their length, replies by what is asked for, and nothing for replies that are kept.
 
         Parameters
         ----------
@@ -253,7 +295,10 @@ class PromptedExpert(ABC):
         total = Usage()
         for question in questions:
             prompt = write_prompt(question, self.debiasing)
-            sent = _tokens(self._request([dict(m) for m in prompt.messages], prompt))
+            request = self._request([dict(m) for m in prompt.messages], prompt)
+            if self._kept(self._key(request, question.sample)) is not None:
+                continue
+            sent = _tokens(request)
             edges = 0 if prompt.letters else 2 * len(prompt.names)
             reply = TOKENS_PER_REPLY + TOKENS_PER_EDGE * edges
             total = total + Usage(1, sent, reply, self._price(sent, reply), estimated=True)
@@ -281,12 +326,17 @@ class CallableExpert(PromptedExpert):
         return {"messages": [{**messages[0], "content": messages[0]["content"] + form}, *messages[1:]]}
 
     def _complete(self, request: dict[str, Any]) -> Completion:
-        text = self._function([dict(m) for m in request["messages"]])
+        try:
+            text = self._function([dict(m) for m in request["messages"]])
+        except ExpertError:
+            raise
+        except Exception as problem:  # noqa: BLE001 - a function of the user's may raise anything, and the run goes on without its answer
+            return Completion(problem=f"the function raised {type(problem).__name__}: {problem}")
         if not isinstance(text, str):
             raise ExpertError(
                 f"{self.name} returned {type(text).__name__}; a function that answers messages returns text"
             )
-        return Completion(text)
+        return Completion(sound(text))
 
 
 def from_callable(
@@ -307,7 +357,7 @@ def from_callable(
     function : callable
         Takes a list of messages, each a dict with ``role`` and ``content``, and returns text.
     name : str, default="callable"
-        Name in receipts, and part of the key under which replies are kept: give each model another.
+        Name in receipts, and part of the key under which replies are kept: give each model another. With a cache it must be given.
     debiasing : Debiasing, optional
         What may differ between repetitions of a question.
     concurrency : int, default=1
@@ -334,5 +384,7 @@ def from_callable(
     >>> answer.status, answer.rationale
     ('answered', 'it stands first')
     """
+    if cache is not None and name == "callable":
+        raise ParameterError("with cache=, give each function a name=: replies are kept under it")
     asking = Asking(debiasing, concurrency, requests_per_minute, tokens_per_minute, prices, cache)
     return CallableExpert(function, name, asking)

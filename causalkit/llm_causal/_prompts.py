@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from causalkit._random import named_stream
-from causalkit.exceptions import MissingDependencyError
+from causalkit.exceptions import MissingDependencyError, ParameterError
 from causalkit.llm_causal._questions import CHOICES, PAIRS, Question
+from causalkit.llm_causal._variables import Variable
 
 __all__ = ["PROMPT_VERSION", "Debiasing", "Prompt", "write_prompt"]
 
@@ -129,16 +130,10 @@ def write_prompt(question: Question, debiasing: Debiasing | None = None) -> Prom
     """
     policy = debiasing or Debiasing()
     rng = named_stream(0, [question.kind, *question.variables, question.text, question.sample])
-    listed = (
-        list(question.given)
-        if question.kind != "orient"
-        else [v for v in question.given if v.name in question.variables]
-    )
+    listed = _listed(question)
     if policy.variable_order:
         listed = [listed[k] for k in rng.permutation(len(listed))]
-    ids = {v.name: f"V{k + 1}" for k, v in enumerate(listed)} or {
-        n: f"V{k + 1}" for k, n in enumerate(question.variables)
-    }
+    ids = {v.name: f"V{k + 1}" for k, v in enumerate(listed)}
     asked = [ids[name] for name in question.variables]
     verb = VERBS[question.sample % len(VERBS) if policy.paraphrase else 0][0]
     letters = _letters(question, rng if policy.option_order else None)
@@ -155,6 +150,16 @@ def write_prompt(question: Question, debiasing: Debiasing | None = None) -> Prom
         letters,
         {i: n for n, i in ids.items()},
     )
+
+
+def _listed(question: Question) -> list[Variable]:
+    """Return the variables that the expert is told of: those asked about where the others would give an arrow away."""
+    given = question.given or tuple(Variable(name) for name in question.variables)
+    if question.kind in ("graph", "children") and len(given) < 2:
+        raise ParameterError(
+            f"a question of kind {question.kind!r} is about all variables; say which there are with given="
+        )
+    return [v for v in given if question.kind != "orient" or v.name in question.variables]
 
 
 def _letters(question: Question, rng: Any) -> dict[str, str]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from causalkit._validation import check_choice
 from causalkit.exceptions import ParameterError
@@ -57,12 +57,14 @@ class Question:
     options : tuple of str, default=()
         For "judge": the answers to choose from, to which "cannot_tell" is added.
     given : tuple of Variable, default=()
-        What the expert is told: all variables, with their descriptions. Who knows the graph needs nothing.
+        What the expert is told: all variables, with their descriptions. Without it, the bare names of `variables`.
+    told : str, optional
+        A digest of `given`, by which the question is known where what was given is not kept, as in a transcript; computed.
 
     Raises
     ------
     ParameterError
-        If the number of variables does not suit the kind, or one is named twice.
+        If the number of variables does not suit the kind, one is named twice, or one is not among those given.
 
     Examples
     --------
@@ -77,9 +79,13 @@ class Question:
     text: str = ""
     options: tuple[str, ...] = ()
     given: tuple[Variable, ...] = field(default=(), repr=False)
+    told: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, tuple(SIZES))
+        if self.given:
+            self._check_given()
+            object.__setattr__(self, "told", digest([asdict(v) for v in self.given]))
         least, most = SIZES[self.kind]
         if not least <= len(self.variables) <= most or len(set(self.variables)) < len(self.variables):
             raise ParameterError(
@@ -92,6 +98,14 @@ class Question:
                 "a question of kind 'judge' needs a text and two or more options to choose from"
             )
 
+    def _check_given(self) -> None:
+        if not all(isinstance(v, Variable) for v in self.given):
+            raise ParameterError(f"given holds objects of Variable, see as_variables; got {self.given!r}")
+        names = {v.name for v in self.given}
+        absent = [name for name in self.variables if name not in names]
+        if absent:
+            raise ParameterError(f"the question is about {absent[0]!r}, which is not among what is given")
+
     @property
     def choices(self) -> tuple[str, ...]:
         """The choices that may be answered; none for questions that are answered by arrows or proposals."""
@@ -101,8 +115,8 @@ class Question:
 
     @property
     def key(self) -> str:
-        """A short name of the question, whatever was told beside it."""
-        return digest([self.kind, self.variables, self.sample, self.text, self.options])
+        """A short name of the question and of what was told beside it."""
+        return digest([self.kind, self.variables, self.sample, self.text, self.options, self.told])
 
     @property
     def pair(self) -> frozenset[str]:
@@ -219,6 +233,8 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
 
     def __post_init__(self) -> None:
+        check_choice("status", self.status, get_args(Status))
+        check_choice("origin", self.origin, get_args(Origin))
         if self.status == "answered" and self.question.choices and self.choice not in self.question.choices:
             raise ParameterError(
                 f"{self.choice!r} is no answer to a question of kind {self.question.kind!r}; allowed are {', '.join(self.question.choices)}"

@@ -8,7 +8,7 @@ from typing import Any
 from causalkit.llm_causal._prompts import Prompt, import_pydantic
 from causalkit.llm_causal._questions import Answer, Proposal, Question
 
-__all__ = ["UnreadableError", "read_reply"]
+__all__ = ["UnreadableError", "read_reply", "sound"]
 
 LONGEST = 200_000
 
@@ -48,9 +48,20 @@ def _json(text: str) -> Any:
     if start < 0 or end < start:
         raise UnreadableError("the reply holds no JSON object" if text.strip() else "the reply is empty")
     try:
-        return json.loads(text[start : end + 1])
+        return sound(json.loads(text[start : end + 1]))
     except (ValueError, RecursionError) as problem:
         raise UnreadableError(f"the reply is not JSON: {problem}") from problem
+
+
+def sound(content: Any) -> Any:
+    """Return plain data without halves of characters, which no file in UTF-8 can hold: models cut emoji in two."""
+    if isinstance(content, str):
+        return content.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(content, list):
+        return [sound(part) for part in content]
+    if isinstance(content, dict):
+        return {sound(key): sound(value) for key, value in content.items()}
+    return content
 
 
 def _arrows(reply: Any, question: Question, prompt: Prompt, common: dict[str, Any]) -> Answer:

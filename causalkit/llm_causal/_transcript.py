@@ -85,8 +85,13 @@ class Transcript:
             return
         when = datetime.now(UTC).isoformat(timespec="seconds")
         record = {"purpose": purpose, "when": when, "answer": answer.to_dict(), "exchange": list(exchange)}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_line(record))
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_line(record))
+        except OSError as problem:
+            raise DataError(
+                f"the transcript {self.path} cannot be written: {problem}; answers that came are in its memory"
+            ) from problem
 
 
 def _end_line(path: Path) -> None:
@@ -106,7 +111,10 @@ def read_transcript(path: str | Path) -> Transcript:
     file = Path(path)
     if not file.is_file():
         raise DataError(f"there is no transcript {file}")
-    lines = file.read_text(encoding="utf-8").split("\n")
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as problem:
+        raise DataError(f"{file} is no transcript: {problem}") from problem
     header = _parsed(lines[0], file, 1)
     if "causalkit_transcript" not in header:
         raise DataError(f"{file} is no transcript: its first line does not say which version it is")
@@ -114,11 +122,15 @@ def read_transcript(path: str | Path) -> Transcript:
         raise DataError(
             f"{file} is a transcript of version {header['causalkit_transcript']!r}; this is read by causalkit only in version {VERSION}"
         )
-    transcript = Transcript([Variable(**v) for v in header.get("variables", [])])
-    complete = lines[1:-1]
-    transcript.answers = [
-        Answer.from_dict(_parsed(line, file, k)["answer"]) for k, line in enumerate(complete, start=2) if line
-    ]
+    try:
+        transcript = Transcript([Variable(**v) for v in header.get("variables", [])])
+    except TypeError as problem:
+        raise DataError(f"{file}, line 1 describes variables in another way: {problem}") from problem
+    records = [(k, _parsed(line, file, k)) for k, line in enumerate(lines[1:-1], start=2) if line]
+    second = next((k for k, record in records if "answer" not in record), None)
+    if second is not None:
+        raise DataError(f"{file}, line {second} begins another transcript; keep each in a file of its own")
+    transcript.answers = [Answer.from_dict(record["answer"]) for _, record in records]
     return transcript
 
 
@@ -138,7 +150,8 @@ class ReplayExpert:
     Parameters
     ----------
     transcript : str, pathlib.Path or Transcript
-        Answers by question. Of several answers to one question the last counts, unless it did not come.
+        Answers by question. Of several answers to one question the last counts, unless it did not come. What was missing is missing again, and a run that ended for lack of
+        budget ends there again.
 
     Raises
     ------
@@ -156,7 +169,9 @@ class ReplayExpert:
 
     def __init__(self, transcript: str | Path | Transcript) -> None:
         self.transcript = transcript if isinstance(transcript, Transcript) else read_transcript(transcript)
-        self._known = {a.question.key: a for a in self.transcript.answers if a.status != "missing"}
+        came = [a for a in self.transcript.answers if a.status != "missing"]
+        lost = [a for a in self.transcript.answers if a.status == "missing"]
+        self._known = {a.question.key: a for a in (*lost, *came)}
         self._told = {v.name: v for v in self.transcript.variables}
 
     @property
@@ -164,6 +179,9 @@ class ReplayExpert:
         """The experts of the transcript."""
         names = dict.fromkeys(a.expert for a in self._known.values())
         return ", ".join(filter(None, names)) or "replay"
+
+    def __repr__(self) -> str:
+        return f"ReplayExpert({len(self._known)} answers of {self.name})"
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Repeat recorded answers.

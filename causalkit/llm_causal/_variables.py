@@ -28,7 +28,7 @@ class Variable:
     name : str
         Its name, at most 80 characters; the name of its column, if there are data.
     description : str, default=""
-        What it means, and its unit; at most 500 characters.
+        What it means, and its unit; at most 500 characters, in one line: other white space becomes blanks, and what no reader sees is left out.
     alias : str, default=""
         What is said instead of the name, where the name may not leave the house.
 
@@ -49,6 +49,8 @@ class Variable:
     alias: str = ""
 
     def __post_init__(self) -> None:
+        if isinstance(self.description, str):
+            object.__setattr__(self, "description", _in_one_line(self.description))
         for what, text, limit in (
             ("name", self.name, MAX_NAME),
             ("description", self.description, MAX_DESCRIPTION),
@@ -62,6 +64,12 @@ class Variable:
     def said(self) -> str:
         """The name that an expert is told."""
         return self.alias or self.name
+
+
+def _in_one_line(text: str) -> str:
+    """Return a text without line ends and without characters that no reader sees."""
+    blank = " ".join(text.split())
+    return "".join(c for c in blank if unicodedata.category(c) not in INVISIBLE)
 
 
 def _check_text(what: str, text: Any, limit: int) -> None:
@@ -152,7 +160,10 @@ def read_variables(path: str | Path) -> tuple[Variable, ...]:
     if isinstance(content, Mapping) and isinstance(content.get("variables"), list | Mapping):
         content = content["variables"]
     if isinstance(content, Mapping):
-        return as_variables({str(name): "" if text is None else str(text) for name, text in content.items()})
+        content = [
+            {"name": name, **text} if isinstance(text, Mapping) else {"name": name, "description": text}
+            for name, text in content.items()
+        ]
     if not isinstance(content, list):
         raise ParameterError(f"{path} holds {type(content).__name__}; names with descriptions are expected")
     return as_variables([_entry(entry, path) for entry in content])
@@ -161,22 +172,52 @@ def read_variables(path: str | Path) -> tuple[Variable, ...]:
 def _load(path: Path) -> Any:
     if not path.is_file():
         raise ParameterError(f"there is no file {path}")
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".json":
-        import json
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as problem:
+        raise ParameterError(f"{path} is not in UTF-8; save it so ({problem})") from problem
+    return _json(text, path) if path.suffix == ".json" else _yaml(text, path)
 
-        try:
-            return json.loads(text)
-        except ValueError as problem:
-            raise ParameterError(f"{path} is not JSON: {problem}") from problem
+
+def _json(text: str, path: Path) -> Any:
+    import json
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        _check_once([key for key, _ in pairs], path)
+        return dict(pairs)
+
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except ValueError as problem:
+        if isinstance(problem, ParameterError):
+            raise
+        raise ParameterError(f"{path} is not JSON: {problem}") from problem
+
+
+def _check_once(keys: list[str], path: Path) -> None:
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise ParameterError(f"{path} has {twice!r} twice")
+
+
+def _yaml(text: str, path: Path) -> Any:
+    """Read YAML in which everything is text: ``NO`` is nitric oxide here, and not false."""
     try:
         import yaml
     except ImportError as problem:
         raise MissingDependencyError(
             "YAML is read with PyYAML: pip install pyyaml, or write the file as JSON"
         ) from problem
+
+    class AsText(yaml.BaseLoader):  # type: ignore[misc]
+        """Builds texts, lists and mappings, and nothing else."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            _check_once([self.construct_object(key, deep=True) for key, _ in node.value], path)
+            return super().construct_mapping(node, deep)
+
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=AsText)
     except yaml.YAMLError as problem:
         raise ParameterError(f"{path} is not YAML: {problem}") from problem
 
@@ -191,4 +232,4 @@ def _entry(entry: Any, path: str | Path) -> Variable:
         raise ParameterError(
             f"{path} has the key {min(map(str, unknown))!r} for {entry['name']!r}; allowed are name, description and alias"
         )
-    return Variable(**{key: str(value) for key, value in entry.items()})
+    return Variable(**{key: "" if value is None else str(value) for key, value in entry.items()})

@@ -345,21 +345,20 @@ class TestReceipts:
         assert again.graph.to_json() == live.graph.to_json()
         assert again.to_markdown() == live.to_markdown()
 
-    def test_a_run_that_was_cut_off_goes_on_from_its_transcript(self, tmp_path):
+    @pytest.mark.parametrize("budget", [None, Budget(calls=2), Budget(calls=1000)])
+    @pytest.mark.parametrize("policy", ["data_first", "bayes"])
+    def test_a_run_that_ended_for_lack_of_budget_is_replayed_to_the_same_end(self, tmp_path, budget, policy):
         truth = load_network("child").graph
         path = tmp_path / "t.jsonl"
-        GraphBuilder(
-            truth.nodes,
-            expert=OracleExpert(truth),
-            graph=truth.to_cpdag(),
-            transcript=path,
-            reliability=GOOD,
-            budget=Budget(calls=2),
+        options = {"graph": truth.to_cpdag(), "reliability": GOOD, "policy": policy}
+        before = GraphBuilder(
+            truth.nodes, expert=OracleExpert(truth), transcript=path, budget=Budget(calls=2), **options
         ).run()
-        with pytest.raises(DataError, match="has no answer"):
-            GraphBuilder(
-                truth.nodes, expert=ReplayExpert(path), graph=truth.to_cpdag(), reliability=GOOD
-            ).run()
+        after = GraphBuilder(truth.nodes, expert=ReplayExpert(path), budget=budget, **options).run()
+        assert not before.complete
+        assert not after.complete
+        assert after.graph.to_json() == before.graph.to_json()
+        assert after.notes == before.notes
 
     def test_review_sheets_come_back_as_claims(self, tmp_path):
         truth, builder = session("asia", reliability=Reliability(0.5, 0.25, 1.0), max_questions=1)

@@ -43,7 +43,6 @@ class TestVariables:
             (["A", "x" * 81], "at most 80"),
             ({"A": "y" * 501, "B": ""}, "at most 500"),
             (["A", "B\u200b"], r"U\+200B"),
-            ({"A": "line\nbreak", "B": ""}, r"U\+000A"),
             (["A", 3], "is text; got 3"),
             ([Variable("A", alias="x"), Variable("B", alias="X")], "called 'x' and 'X'"),
         ],
@@ -51,6 +50,10 @@ class TestVariables:
     def test_bad(self, variables, message):
         with pytest.raises(ParameterError, match=message):
             as_variables(variables)
+
+    def test_descriptions_are_one_line_of_what_readers_see(self):
+        first, _ = as_variables({"A": "line\n  break,\tand a soft\u00ad hyphen\u200b", "B": ""})
+        assert first.description == "line break, and a soft hyphen"
 
     @pytest.mark.parametrize(
         "text",
@@ -68,10 +71,12 @@ class TestVariables:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("3", "holds int"),
+            ("3", "holds str"),
             ("- name: A\n  kind: x\n- B", "key 'kind'"),
             ("- [1]", "is expected"),
             ("a: [", "is not YAML"),
+            ("A: one\nB: two\nA: three", "'A' twice"),
+            ("- name:\n- B", "empty name"),
         ],
     )
     def test_bad_files(self, tmp_path, text, message):
@@ -80,6 +85,27 @@ class TestVariables:
             read_variables(tmp_path / "v.yaml")
         with pytest.raises(ParameterError, match="there is no file"):
             read_variables(tmp_path / "w.yaml")
+
+    def test_files_hold_text(self, tmp_path):
+        """YAML's other readers make False of NO, 2.5 of 2.50, and None of nothing."""
+        path = tmp_path / "v.yaml"
+        path.write_text(
+            "NO: nitric oxide\non: 2.50\nlong: |\n  two\n  lines\nnothing:\nfull: {description: d, alias: x}\n"
+        )
+        found = {v.name: (v.description, v.alias) for v in read_variables(path)}
+        assert found == {
+            "NO": ("nitric oxide", ""),
+            "on": ("2.50", ""),
+            "long": ("two lines", ""),
+            "nothing": ("", ""),
+            "full": ("d", "x"),
+        }
+        path.write_bytes("A: Z\u00fcrich\nB: b\n".encode("latin-1"))
+        with pytest.raises(ParameterError, match="UTF-8"):
+            read_variables(path)
+        (tmp_path / "v.json").write_text('{"A": "", "A": ""}')
+        with pytest.raises(ParameterError, match="'A' twice"):
+            read_variables(tmp_path / "v.json")
 
 
 class TestQuestions:
