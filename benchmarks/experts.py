@@ -450,6 +450,8 @@ def main() -> None:
     parser.add_argument("--networks", type=Path, help="folder with asia.bif, ..., for the table discovery")
     options = parser.parse_args()
     globals()["FOLDER"] = options.networks
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
     for name in options.tables:
         make, runs = TABLES[name]
         rows = []

@@ -43,9 +43,28 @@ def add_build(commands: Any) -> None:
         metavar="P",
         help="share of right directions to assume, instead of an exam; .5 to 1",
     )
-    run.add_argument("--strategy", default="graph", help="without data: graph, children, pairwise or triplet")
+    run.add_argument("--strategy", help="without data: graph (the default), children, pairwise or triplet")
+    run.add_argument("--samples", type=int, metavar="N", help="repetitions of each question, in other words")
+    run.add_argument(
+        "--context",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="column that is a context; CD-NOD then searches (repeatable)",
+    )
+    run.add_argument(
+        "--ci-test", metavar="NAME", help="independence test, such as kci for columns of several types"
+    )
+    run.add_argument(
+        "--structured",
+        default="json_schema",
+        help="what the server is asked to guarantee of replies: json_schema (the default), json_object or text",
+    )
     run.add_argument("--calls", type=int, metavar="N", help="largest number of requests")
     run.add_argument("--tokens", type=int, metavar="N", help="largest number of tokens")
+    run.add_argument(
+        "--seconds", type=float, metavar="S", help="longest time from the first question to the last"
+    )
     run.add_argument("--estimate", action="store_true", help="say what it would cost, and stop")
     run.add_argument(
         "--preview", action="store_true", help="show the first request as it would be sent, and stop"
@@ -64,21 +83,25 @@ def build(options: argparse.Namespace) -> Iterator[str]:
     """Build and write; yield what is to be shown."""
     from causalkit.llm_causal import Budget, GraphBuilder, Reliability, read_review_sheet, read_variables
 
-    limited = options.calls is not None or options.tokens is not None
+    _check(options)
+    limits = {"calls": options.calls, "tokens": options.tokens, "seconds": options.seconds}
     expert = _expert(options)
     session = GraphBuilder(
         read_variables(options.variables),
         expert=expert,
         data=None if options.data is None else _table(options.data),
         graph=None if options.graph is None else _graph(options.graph),
+        discovery=_search(options),
+        context=options.context or None,
         policy=options.policy,
-        strategy=options.strategy,
+        strategy=options.strategy or "graph",
+        samples=options.samples,
         reliability=None
         if options.trust is None
         else Reliability(options.trust, 1 - options.trust, persistence=1.0),
         claims=[claim for sheet in options.review for claim in read_review_sheet(sheet, source=sheet.stem)],
-        budget=Budget(calls=options.calls, tokens=options.tokens) if limited else None,
-        transcript=None if options.estimate or options.preview else _fresh(options.out / "transcript.jsonl"),
+        budget=Budget(**limits) if any(limit is not None for limit in limits.values()) else None,
+        transcript=_transcript(options),
         verbose=0 if options.quiet else 1,
     )
     if options.estimate or options.preview:
@@ -90,6 +113,38 @@ def build(options: argparse.Namespace) -> Iterator[str]:
         yield f"wrote {path}"
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Raise for options that would not be used, or do not go together."""
+    with_data = options.data is not None or options.graph is not None
+    if options.strategy is not None and with_data:
+        raise ParameterError("--strategy is for names alone; with data or a graph, leave it out")
+    if (options.context or options.ci_test) and options.data is None:
+        raise ParameterError("--context and --ci-test say how to search in data; give --data")
+    if options.trust is not None and not 0.5 <= options.trust <= 1:
+        raise ParameterError(f"--trust is {options.trust:g}; it must be from .5 to 1")
+    if options.cache is not None and not options.expert.startswith("chat:"):
+        raise ParameterError("--cache keeps replies of a server; it goes with --expert chat:MODEL")
+
+
+def _search(options: argparse.Namespace) -> Any:
+    """Return how to search in the data, where it is not the default."""
+    from causalkit.discovery import CDNOD, PC, Resampling
+
+    if options.context:
+        return CDNOD(ci_test=options.ci_test or "kci")
+    if options.ci_test:
+        return PC(ci_test=options.ci_test, colliders="max_p", resampling=Resampling(30))
+    return None
+
+
+def _transcript(options: argparse.Namespace) -> Path | None:
+    """Return where answers are written; nowhere if nothing is asked, or if they are read from there."""
+    path = options.out / "transcript.jsonl"
+    source = options.expert.partition(":")[2]
+    read_from_there = options.expert.startswith("replay:") and Path(source).resolve() == path.resolve()
+    return None if options.estimate or options.preview or read_from_there else _fresh(path)
+
+
 def _before(session: Any, expert: Any, *, preview: bool) -> str:
     questions = session.questions()
     if preview:
@@ -97,7 +152,7 @@ def _before(session: Any, expert: Any, *, preview: bool) -> str:
             raise ParameterError("only experts behind a server have a request to show")
         return str(expert.preview(questions[0])) if questions else "nothing would be asked"
     usage = session.estimate()
-    return f"{len(questions)} questions, {usage.calls} calls, about {usage.tokens} tokens"
+    return f"{len(questions)} questions planned; with what may follow, {usage.calls} calls and about {usage.tokens} tokens"
 
 
 def _expert(options: argparse.Namespace) -> Any:
@@ -108,7 +163,11 @@ def _expert(options: argparse.Namespace) -> Any:
         "replay": lambda: ReplayExpert(what),
         "human": lambda: HumanExpert(what),
         "chat": lambda: ChatExpert(
-            what, base_url=options.base_url, api_key_env=options.api_key_env, cache=options.cache
+            what,
+            base_url=options.base_url,
+            api_key_env=options.api_key_env,
+            structured=options.structured,
+            cache=options.cache,
         ),
     }
     if kind not in makers or not colon or not what:
@@ -151,8 +210,6 @@ def _write(result: Any, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     graph = folder / "graph.json"
     graph.write_text(result.graph.to_json(indent=1), encoding="utf-8")
-    return [
-        graph,
-        *(result.save(folder / name) for name in ("report.html", "report.md", "review.csv")),
-        folder / "transcript.jsonl",
-    ]
+    reports = [result.save(folder / name) for name in ("report.html", "report.md", "review.csv")]
+    transcript = folder / "transcript.jsonl"
+    return [graph, *reports, *([transcript] if transcript.exists() else [])]

@@ -232,10 +232,49 @@ class TestBuild:
         assert "season | -> | rain" in capsys.readouterr().out
         assert (folder / "results" / "transcript.1.jsonl").exists()
 
+    def test_a_transcript_that_is_read_is_not_moved(self, folder):
+        base = ["build", "v.yaml", "--graph", "g.json", "--trust", ".95", "--quiet"]
+        assert main([*base, "--expert", "replay:t.jsonl"]) == 0
+        before = (folder / "results" / "transcript.jsonl").read_bytes()
+        first = (folder / "results" / "graph.json").read_bytes()
+        for _ in range(2):
+            assert main([*base, "--expert", "replay:results/transcript.jsonl"]) == 0
+            assert (folder / "results" / "transcript.jsonl").read_bytes() == before
+            assert (folder / "results" / "graph.json").read_bytes() == first
+        assert len(list((folder / "results").glob("transcript*"))) == 1
+
+    def test_with_a_server_and_a_context(self, folder, capsys, monkeypatch):
+        """Data, a context, an independence test and a server whose script names the first option."""
+        pytest.importorskip("openai")
+        import numpy as np
+        import pandas as pd
+
+        from tests.llm_causal.server import Script, serving, text
+
+        rng = np.random.default_rng(0)
+        year = np.repeat(np.arange(8), 30)
+        season = np.sin(3 * year) * 2 + rng.normal(size=240)
+        frame = pd.DataFrame(
+            {"season": season, "rain": season + rng.normal(size=240), "year": [f"y{k}" for k in year]}
+        )
+        frame["wet"] = frame["rain"] + rng.normal(size=240)
+        frame.to_csv("d.csv", index=False)
+        with serving(Script(text('{"reasoning": "r", "answer": "A", "confidence": 0.5}'))) as url:
+            command = [
+                "build", "v.yaml", "--expert", "chat:m", "--base-url", url, "--data", "d.csv", "--context", "year",
+                "--ci-test", "kci", "--structured", "json_object", "--cache", "c.sqlite", "--trust", ".8",
+                "--calls", "20", "--seconds", "60", "--samples", "1", "--quiet",
+            ]  # fmt: skip
+            monkeypatch.setenv("OPENAI_API_KEY", "none-needed")
+            assert main(command) == 0
+        shown = capsys.readouterr().out
+        assert "year" in shown
+        assert (folder / "results" / "report.html").exists()
+
     def test_before_anything_is_spent(self, folder, capsys):
         pytest.importorskip("openai")
         assert main(["build", "v.yaml", "--expert", "chat:m", "--estimate"]) == 0
-        assert "3 questions, 3 calls" in capsys.readouterr().out
+        assert "3 questions planned; with what may follow, 9 calls" in capsys.readouterr().out
         assert main(["build", "v.yaml", "--expert", "chat:m", "--preview"]) == 0
         assert '"model": "m"' in capsys.readouterr().out
         assert not (folder / "results").exists()
@@ -249,6 +288,13 @@ class TestBuild:
             (["v.yaml", "--expert", "replay:t.jsonl", "--data", "none.csv"], "there is no file none.csv"),
             (["v.yaml", "--expert", "replay:t.jsonl", "--calls", "0"], "must be a positive whole number"),
             (["v.yaml", "--expert", "replay:t.jsonl", "--policy", "vote"], "policy is 'vote'"),
+            (["v.yaml", "--expert", "replay:t.jsonl", "--trust", ".2"], "from .5 to 1"),
+            (["v.yaml", "--expert", "replay:t.jsonl", "--cache", "c.sqlite"], "goes with --expert chat"),
+            (["v.yaml", "--expert", "replay:t.jsonl", "--context", "year"], "give --data"),
+            (
+                ["v.yaml", "--expert", "replay:t.jsonl", "--graph", "g.json", "--strategy", "pairwise"],
+                "for names alone",
+            ),
         ],
     )
     def test_errors(self, folder, capsys, options, message):

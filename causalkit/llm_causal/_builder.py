@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
-from causalkit._validation import check_choice, check_count, check_share
+from causalkit._validation import check_choice, check_count, check_share, read_table
 from causalkit.exceptions import GraphKindError, KnowledgeError, NotExtendableError, ParameterError
 from causalkit.graph import CausalGraph, GraphKind
 from causalkit.llm_causal._claims import Claim, KnowledgeBase
@@ -17,7 +19,7 @@ from causalkit.llm_causal._ledger import Budget, Meter
 from causalkit.llm_causal._names import from_names
 from causalkit.llm_causal._posterior import Reliability
 from causalkit.llm_causal._questions import Answer, Expert, Question, Usage
-from causalkit.llm_causal._result import BuildResult
+from causalkit.llm_causal._result import BuildResult, in_one_line
 from causalkit.llm_causal._strategies import STRATEGIES, Strategy, questions_for
 from causalkit.llm_causal._transcript import Transcript
 from causalkit.llm_causal._variables import Described, as_variables
@@ -46,19 +48,22 @@ class GraphBuilder:
     graph : CausalGraph, optional
         What data say, if you have searched yourself: a CPDAG or MPDAG over the variables, and others.
     discovery : estimator, optional
-        A search such as `causalkit.discovery.PC` or `CDNOD`, fitted or not; by default PC with partial correlations, or contingency tables for labels, with ``colliders="max_p"`` and
-        resampling. With resampling an arrow is as sure as it is frequent.
+        A search such as `causalkit.discovery.PC` or `CDNOD`: a copy of it is fitted to `data`, or, without `data`, what it has found is used. By default PC with partial correlations, or
+        contingency tables for labels, with ``colliders="max_p"`` and resampling. With resampling an arrow is as sure as it is frequent.
+    context : str or list of str, optional
+        Columns of the data that are contexts, for `CDNOD`; they need not be variables.
     policy : {"data_first", "bayes", "expert_first"}, default="data_first"
         Answers choose among the graphs that data cannot tell apart; or data and answers are weighed; or answers come first. Conflicts are listed in each case.
     strategy : {"graph", "children", "pairwise", "triplet"}, default="graph"
-        Without data: what is asked first.
+        Without data: what is asked first. Answers to "graph" that differ are followed by up to `max_questions` questions about the pairs on which they do.
     samples : int, optional
         Repetitions of each question, with other words and orders: by default 3 for "graph", otherwise 1. Repetitions that agree are counted as what they are worth, see `Reliability`.
     claims : iterable of Claim, default=()
         What is known already, such as verdicts of people; used before anything is asked. Those with a probability of .95 or more are taken as true, others weigh the members of the class.
         They need data or a graph.
     reliability : Reliability, optional
-        How far to believe the expert; by default what an exam on known directions shows. With it, no exam is held.
+        How far to believe the expert; by default what an exam on known directions shows. With it, no exam is held; to weigh data and answers ("bayes", "expert_first"), all arrows are asked about
+        in any case.
     exam_questions : int, default=20
         Known directions that are asked about, twice each.
     confidence : float, default=0.8
@@ -66,9 +71,9 @@ class GraphBuilder:
     min_gain : float, default=0.05
         A question is not asked that promises less: bits, or the share of the target's variance.
     max_questions : int, optional
-        By default three per open edge.
+        By default three per open edge, or per variable where there are no data.
     target : callable, optional
-        Takes a DAG and returns a number that you are after, such as an effect: then questions are asked that narrow it most, and no others.
+        Takes a DAG and returns a number that you are after, such as an effect: then questions are asked that narrow it most, and no others. For "data_first" only.
     budget : Budget, optional
         What may be spent. A run of more than 500 calls needs one.
     transcript : str or pathlib.Path, optional
@@ -108,6 +113,7 @@ class GraphBuilder:
         data: Any = None,
         graph: CausalGraph | None = None,
         discovery: Any = None,
+        context: str | Sequence[str] | None = None,
         policy: Policy = "data_first",
         strategy: Strategy = "graph",
         samples: int | None = None,
@@ -140,6 +146,18 @@ class GraphBuilder:
             raise ParameterError(f"graph must be a CausalGraph; got {type(graph).__name__}")
         if target is not None and not callable(target):
             raise ParameterError(f"target must be a function of a graph; got {target!r}")
+        if target is not None and (
+            policy != "data_first" or (data is None and graph is None and discovery is None)
+        ):
+            raise ParameterError("a target needs data, or a graph, and policy='data_first'")
+        if discovery is not None and graph is not None:
+            raise ParameterError(
+                "discovery and graph are both given; give the graph that was found, or how to search"
+            )
+        if discovery is not None and data is None and not hasattr(discovery, "graph_"):
+            raise ParameterError("discovery is not fitted, and there are no data; give data=")
+        if context is not None and data is None:
+            raise ParameterError("context names columns of the data; give data=")
         check_share("min_gain", min_gain)
         self.variables = as_variables(variables)
         self.expert, self.strategy, self.budget, self.verbose = expert, strategy, budget or Budget(), verbose
@@ -149,7 +167,7 @@ class GraphBuilder:
         if len(self.claims) and data is None and graph is None and discovery is None:
             raise ParameterError("claims are applied to what data say; give data, or a graph")
         self._given_budget = budget is not None
-        self._data, self._graph, self._discovery = data, graph, discovery
+        self._data, self._graph, self._discovery, self._context = data, graph, discovery, context
         self._samples, self._transcript = samples, transcript
         self._evidence: Evidence | None = None
         self._settings = Settings(
@@ -178,12 +196,7 @@ class GraphBuilder:
         if evidence is None:
             return questions_for(self.strategy, self.variables, self._repeats)
         fusion = Fusion(evidence, Meter(self.expert, self.budget), self._settings)
-        wanted = (
-            evidence.arrows[: self._settings.exam_questions] if self._settings.reliability is None else []
-        )
-        return fusion._questions(wanted, max(2, self._settings.samples)) + fusion._questions(
-            evidence.open, self._settings.samples
-        )
+        return fusion.exam_questions() + fusion.open_questions()
 
     def estimate(self) -> Usage:
         """Say what a run would cost, without asking anything.
@@ -191,9 +204,22 @@ class GraphBuilder:
         Returns
         -------
         Usage
-            Of `questions`. A run may ask less, as answers settle other questions; and more, if answers contradict one another: `budget` is the limit.
+            Of `questions`, and without data of as many about disputed pairs as may follow. A run may ask less, as answers settle other questions; and more, if answers about open edges contradict one
+            another: `budget` is the limit.
         """
-        return self.expert.estimate(self.questions())
+        return self.expert.estimate([*self.questions(), *self._about_disputes()])
+
+    def _about_disputes(self) -> list[Question]:
+        """Return as many questions about pairs as may follow answers to whole graphs that differ; which pairs is not known before."""
+        if self._with_data() is not None or self.strategy != "graph" or self._repeats < 2:
+            return []
+        pairs = combinations([v.name for v in self.variables], 2)
+        asked = (Question("direct", pair, k, given=self.variables) for pair in pairs for k in range(2))
+        return list(islice(asked, self._most_disputes))
+
+    @property
+    def _most_disputes(self) -> int:
+        return self._settings.max_questions or 3 * len(self.variables)
 
     @property
     def _repeats(self) -> int:
@@ -217,7 +243,7 @@ class GraphBuilder:
             If the expert cannot be asked at all.
         """
         evidence = self._with_data()
-        planned = len(self.questions())
+        planned = len(self.questions()) + len(self._about_disputes())
         if planned > CALLS_WITHOUT_BUDGET and not self._given_budget:
             usage = self.estimate()
             raise ParameterError(
@@ -227,7 +253,7 @@ class GraphBuilder:
         with _bar(planned, self.verbose) as progress:
             settings = dataclasses.replace(self._settings, progress=progress)
             self.result_ = (
-                from_names(meter, self.variables, self.strategy, self._repeats, progress)
+                from_names(meter, self.variables, self.strategy, self._repeats, self._most_disputes, progress)
                 if evidence is None
                 else Fusion(evidence, meter, settings).run()
             )
@@ -245,6 +271,11 @@ class GraphBuilder:
         ):
             found = self._search() if self._graph is None else Evidence(self._graph)
             absent = [v.name for v in self.variables if v.name not in found.graph.nodes]
+            unknown = [name for name in self.claims.names if name not in found.graph.nodes]
+            if unknown:
+                raise ParameterError(
+                    f"a claim is about {unknown[0]!r}, which is no node; nodes are {', '.join(found.graph.nodes)}"
+                )
             if absent:
                 raise ParameterError(
                     f"the graph has no node {absent[0]!r}; its nodes are {', '.join(found.graph.nodes)}"
@@ -254,10 +285,9 @@ class GraphBuilder:
 
     def _search(self) -> Evidence:
         model = self._discovery
-        if not hasattr(model, "graph_"):
+        if self._data is not None:
             columns = self._columns()
-            model = _default_search(columns) if model is None else model
-            model.fit(columns)
+            model = self._fitted(_default_search(columns) if model is None else _copy(model), columns)
         receipts = getattr(model, "orientation_", {})
         return Evidence(
             model.graph_,
@@ -265,8 +295,18 @@ class GraphBuilder:
             _confidence(model.graph_, receipts, getattr(model, "stability_", None)),
         )
 
+    def _fitted(self, model: Any, columns: Any) -> Any:
+        if self._context is None:
+            return model.fit(columns)
+        if "context" not in inspect.signature(model.fit).parameters:
+            raise ParameterError(
+                f"{type(model).__name__} takes no context; give discovery=CDNOD() from causalkit.discovery"
+            )
+        return model.fit(columns, context=self._context)
+
     def _columns(self) -> Any:
-        names = [v.name for v in self.variables]
+        contexts = [self._context] if isinstance(self._context, str) else list(self._context or ())
+        names = list(dict.fromkeys([*(v.name for v in self.variables), *contexts]))
         columns = list(getattr(self._data, "columns", ()))
         absent = [name for name in names if name not in columns]
         if absent:
@@ -318,9 +358,20 @@ class GraphBuilder:
     def _of_data(self, u: str, v: str) -> list[str]:
         if self._evidence is None:
             return ["data: none"]
-        before = self._evidence.graph.edge_between(u, v)
+        by_data = self._evidence.of_data.edge_between(u, v)
         reason = self._evidence.why.get((u, v)) or self._evidence.why.get((v, u)) or ""
-        return [f"data: {f'{u} {before} {v}' if before else 'no edge'}{f' ({reason})' if reason else ''}"]
+        if {(u, v), (v, u)} & self._evidence.claimed:
+            claimed = self._evidence.graph.edge_between(u, v)
+            return [f"data: {u} {by_data} {v}", f"claims: {u} {claimed} {v} ({reason})"]
+        told = [
+            f"claim of {c.source or 'no source'} ({c.probability:g}): {c}"
+            for c in self._evidence.weights
+            if {c.subject, c.object} == {u, v}
+        ]
+        return [
+            f"data: {f'{u} {by_data} {v}' if by_data else 'no edge'}{f' ({reason})' if reason else ''}",
+            *told,
+        ]
 
 
 def _as_class(found: Evidence) -> Evidence:
@@ -342,10 +393,17 @@ def _default_search(columns: Any) -> Any:
     """Return PC with resampling, which says how far its arrows depend on the sample; with contingency tables where no column holds numbers."""
     from causalkit.discovery import PC, Resampling
 
-    labels = all(kind.kind not in "iuf" for kind in columns.dtypes)
+    labels = all(kind == "categorical" for kind in read_table(columns).types)
     return PC(
         ci_test="g_square" if labels else "fisher_z", colliders="max_p", resampling=Resampling(RESAMPLES)
     )
+
+
+def _copy(model: Any) -> Any:
+    """Return an estimator with the same parameters that is not fitted, so that the user's own stays as it is."""
+    from sklearn.base import clone
+
+    return clone(model)
 
 
 def _confidence(graph: CausalGraph, receipts: Any, stability: Any) -> dict[tuple[str, str], float]:
@@ -355,7 +413,8 @@ def _confidence(graph: CausalGraph, receipts: Any, stability: Any) -> dict[tuple
     found = {}
     for u, v in Evidence(graph).arrows:
         ahead, back = (
-            stability.arrows[graph.index(a), graph.index(b)] * RESAMPLES for a, b in ((u, v), (v, u))
+            stability.arrows[graph.index(a), graph.index(b)] * len(stability.graphs)
+            for a, b in ((u, v), (v, u))
         )
         found[u, v] = float((ahead + 1) / (ahead + back + 2))
     return found
@@ -379,7 +438,8 @@ def _told(answer: Answer, u: str, v: str) -> str:
         "none": "neither",
         "cannot_tell": "cannot tell",
     }
-    reasons = f': "{answer.rationale}"' if answer.rationale else ""
+    said = in_one_line(answer.rationale)
+    reasons = f': "{said}"' if said else ""
     return f"{answer.expert} ({answer.origin}, asked {answer.question.kind}, repetition {answer.question.sample}): {words[choice]}{reasons}"
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from causalkit._validation import check_choice, check_share
 from causalkit.exceptions import GraphKindError, KnowledgeError, ParameterError
 from causalkit.graph import BackgroundKnowledge, CausalGraph, GraphKind, Mark
-from causalkit.llm_causal._posterior import Members
+from causalkit.llm_causal._members import Members
 from causalkit.llm_causal._questions import Answer, Question
 
 __all__ = ["Applied", "Claim", "KnowledgeBase", "claims_of"]
@@ -199,6 +199,9 @@ class KnowledgeBase:
     def __len__(self) -> int:
         return len(self.claims)
 
+    def __repr__(self) -> str:
+        return f"KnowledgeBase({len(self)} claims about {', '.join(self.names) or 'nothing'})"
+
     def __iter__(self) -> Iterator[Claim]:
         return iter(self.claims)
 
@@ -225,7 +228,7 @@ class KnowledgeBase:
     # -- do they hold together -------------------------------------------------------------------------------------------------
 
     def conflict(self, nodes: Sequence[str] | None = None) -> tuple[Claim, ...]:
-        """Return a smallest set of claims that cannot all be true.
+        """Return a minimal set of claims that cannot all be true.
 
         Parameters
         ----------
@@ -235,7 +238,8 @@ class KnowledgeBase:
         Returns
         -------
         tuple of Claim
-            Without any of them the others hold together; empty if all do.
+            Without any of them the others hold together; empty if no conflict was found. What is found is one; a few conflicts, of paths that several claims together leave no
+            way, are only found by `apply`, which looks at the graphs themselves.
         """
         return _minimal_conflict(self.claims, lambda claims: _consistent(claims, nodes))
 
@@ -323,6 +327,11 @@ class KnowledgeBase:
         """
         odds = np.zeros((len(nodes), len(nodes)))
         place = {name: k for k, name in enumerate(nodes)}
+        unknown = [name for name in self.names if name not in place]
+        if unknown:
+            raise ParameterError(
+                f"a claim is about {unknown[0]!r}, which is no node; nodes are {', '.join(nodes)}"
+            )
         for claim in self.claims:
             i, j = place[claim.subject], place[claim.object]
             share = min(max(claim.probability, 0.001), 0.999)
@@ -361,20 +370,20 @@ class KnowledgeBase:
         Parameters
         ----------
         graph : CausalGraph
-            A CPDAG, MPDAG or PAG over the variables of the claims, and others.
+            A CPDAG, MPDAG, DAG or PAG over the variables of the claims, and others.
         max_members : int, default=20000
             Largest class whose members are listed, so that claims about paths are used in full; in larger ones they are used for single arrows.
 
         Returns
         -------
         Applied
-            For a class of DAGs an MPDAG: every arrow that all members share in which the claims hold. For a PAG, "v does not cause u" puts an arrowhead at v on an edge that joins
-            them, never a tail.
+            For a class of DAGs an MPDAG: every arrow that all members share in which the claims hold. For a PAG, "v does not cause u", said or implied, puts an arrowhead at v on an edge that
+            joins them, never a tail; claims that say more than that are residual.
 
         Raises
         ------
         KnowledgeError
-            If the claims hold in no member, with a smallest set of claims that do not.
+            If the claims hold in no member, with a minimal set of claims that do not.
         GraphKindError
             If the graph stands for no class.
         """
@@ -382,10 +391,10 @@ class KnowledgeBase:
             graph.index(name)
         self.check()
         if graph.kind is GraphKind.PAG:
-            return Applied(_with_arrowheads(graph, self.claims), ())
-        if graph.kind not in (GraphKind.CPDAG, GraphKind.MPDAG):
+            return Applied(_with_arrowheads(graph, self.claims), _beyond_arrowheads(graph, self.claims))
+        if graph.kind not in (GraphKind.CPDAG, GraphKind.MPDAG, GraphKind.DAG):
             raise GraphKindError(
-                f"claims are applied to a CPDAG, an MPDAG or a PAG; this graph is a {graph.kind}"
+                f"claims are applied to a CPDAG, an MPDAG, a DAG or a PAG; this graph is a {graph.kind}"
             )
         members = Members.of(graph, max_members, 0)
         if not members.exact:
@@ -397,11 +406,11 @@ class KnowledgeBase:
         return self._among(graph, members)
 
     def _among(self, graph: CausalGraph, members: Members) -> Applied:
-        dags = [members.member(row) for row in range(len(members.forward))]
-        holds = {claim: np.array([claim.holds_in(dag) for dag in dags]) for claim in self.claims}
+        everywhere = np.ones(len(members.forward), dtype=bool)
+        holds = {claim: holds_in_members(claim, members) for claim in self.claims}
 
         def possible(claims: Sequence[Claim]) -> bool:
-            return bool(np.logical_and.reduce([np.ones(len(dags), bool), *(holds[c] for c in claims)]).any())
+            return bool(np.logical_and.reduce([everywhere, *(holds[c] for c in claims)]).any())
 
         core = _minimal_conflict(self.claims, possible)
         if core:
@@ -409,17 +418,33 @@ class KnowledgeBase:
                 f"no graph of this class agrees with all of: {'; '.join(map(str, core))}",
                 tuple(map(str, core)),
             )
-        left = np.logical_and.reduce([np.ones(len(dags), bool), *holds.values()])
+        if graph.kind is GraphKind.DAG:
+            return Applied(graph, ())
+        left = np.logical_and.reduce([everywhere, *holds.values()])
         share = members.forward[left].mean(axis=0) if members.edges else np.empty(0)
         arrows = [e if s == 1 else e[::-1] for e, s in zip(members.edges, share, strict=True) if s in (0, 1)]
         oriented = graph.to_mpdag(BackgroundKnowledge(required=arrows))
         inside = np.logical_and.reduce(
             [
-                np.ones(len(dags), bool),
+                everywhere,
                 *(members.forward[:, k] == share[k] for k in range(len(share)) if share[k] in (0, 1)),
             ]
         )
         return Applied(oriented, tuple(c for c in self.claims if not holds[c][inside].all()))
+
+
+def holds_in_members(claim: Claim, members: Members) -> Matrix:
+    """Return in which members of a class a claim is true; as `Claim.holds_in`, for all at once."""
+    u, v = claim.subject, claim.object
+    tests: dict[str, Callable[[], Any]] = {
+        "direct": lambda: members.has_arrow(u, v),
+        "ancestor": lambda: members.is_ancestor(u, v),
+        "not_ancestor": lambda: ~members.is_ancestor(u, v),
+        "no_edge": lambda: np.full(len(members.forward), not members.graph.has_edge(u, v)),
+        "before": lambda: ~members.is_ancestor(v, u),
+        "latent": lambda: np.ones(len(members.forward), dtype=bool),
+    }
+    return np.asarray(tests[claim.relation](), dtype=bool)
 
 
 def _matrix(claims: Iterable[Claim], names: Sequence[str], relations: Iterable[str]) -> Matrix:
@@ -441,23 +466,28 @@ def _closed(step: Matrix) -> Matrix:
 
 
 def _denied(claims: Iterable[Claim], names: Sequence[str], above: Matrix) -> Matrix:
-    """Return which causes are denied: said so, later in order, or below by a chain; and what a denial implies.
+    """Return which causes are denied: said so, later in order by a chain of claims about order and causes; and what a denial implies.
 
     If x does not cause y, then nothing below x does cause anything above y.
     """
     claims = tuple(claims)
-    said = _matrix(claims, names, ("not_ancestor",)) | _matrix(claims, names, ("before",)).T | above.T
+    said = _matrix(claims, names, ("not_ancestor",)) | _in_order(claims, names).T
     same = np.eye(len(names), dtype=bool)
     low, high = (above | same).astype(int), (above | same).astype(int)
     implied = (low.T @ said.astype(int) @ high.T) > 0
     return np.asarray(implied & ~same, dtype=bool)
 
 
+def _in_order(claims: Iterable[Claim], names: Sequence[str]) -> Matrix:
+    """Return what comes before what: said so, or as causes do, and by chains of both."""
+    return _closed(_matrix(claims, names, ("before", "direct", "ancestor")))
+
+
 def _consistent(claims: Sequence[Claim], nodes: Sequence[str] | None) -> bool:
     """Whether the claims can all be true of some DAG; with `nodes`, of one over these."""
     names = list(dict.fromkeys([*(nodes or ()), *(n for c in claims for n in (c.subject, c.object))]))
     above = _closed(_matrix(claims, names, ("direct", "ancestor")))
-    if above.diagonal().any() or (above & _denied(claims, names, above)).any():
+    if _in_order(claims, names).diagonal().any() or (above & _denied(claims, names, above)).any():
         return False
     apart = _matrix(claims, names, ("no_edge",))
     apart |= apart.T
@@ -484,29 +514,40 @@ def _minimal_conflict(
     return tuple(core)
 
 
-def _with_arrowheads(graph: CausalGraph, claims: Iterable[Claim]) -> CausalGraph:
-    """Put an arrowhead at v on the edge of u and v, where v is said not to cause u."""
-    for claim in claims:
-        u, v = claim.subject, claim.object
-        pairs = {
-            "direct": [(u, v)],
-            "ancestor": [(u, v)],
-            "before": [(u, v)],
-            "not_ancestor": [(v, u)],
-        }.get(claim.relation, [])
-        for tail, head in pairs:
-            graph = _with_arrowhead(graph, tail, head, claim)
-    return graph
-
-
-def _with_arrowhead(graph: CausalGraph, other: str, head: str, claim: Claim) -> CausalGraph:
-    if not graph.has_edge(other, head):
-        return graph
-    at_head = Mark(int(graph.marks[graph.index(other), graph.index(head)]))
-    at_other = Mark(int(graph.marks[graph.index(head), graph.index(other)]))
-    if at_head is Mark.TAIL:
+def _with_arrowheads(graph: CausalGraph, claims: tuple[Claim, ...]) -> CausalGraph:
+    """Put an arrowhead at v on the edge of u and v, where v is said, or implied, not to cause u."""
+    core = _minimal_conflict(claims, lambda some: _arrowheads(graph, some) is not None)
+    if core:
         raise KnowledgeError(
-            f"the graph has a tail at {head!r} on its edge with {other!r}, which contradicts: {claim}",
-            (str(claim),),
+            f"the marks of the graph contradict: {'; '.join(map(str, core))}", tuple(map(str, core))
         )
-    return graph.with_edge(other, head, at_other, Mark.ARROW)
+    marks = _arrowheads(graph, claims)
+    return CausalGraph(
+        graph.kind, graph.nodes, marks, node_data=graph.node_data, edge_data=_columns(graph), meta=graph.meta
+    )
+
+
+def _columns(graph: CausalGraph) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for edge in graph.edges for name in edge.data)
+    return {name: [edge.data.get(name) for edge in graph.edges] for name in names}
+
+
+def _arrowheads(graph: CausalGraph, claims: Sequence[Claim]) -> Any:
+    """Return the marks with arrowheads at what is no cause; None where a tail says that it is one, or an arrowhead that a claimed cause is none."""
+    names, marks = graph.nodes, graph.marks.copy()
+    above = _closed(_matrix(claims, names, ("direct", "ancestor")))
+    denied = _denied(claims, names, above) & (marks != Mark.NONE)
+    at_first = marks.T
+    if (denied & (at_first == Mark.TAIL)).any() or (above & (at_first == Mark.ARROW)).any():
+        return None
+    marks[denied.T] = Mark.ARROW
+    return marks
+
+
+def _beyond_arrowheads(graph: CausalGraph, claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """Return the claims of which an arrowhead is not all."""
+    return tuple(
+        c
+        for c in claims
+        if c.relation not in ("not_ancestor", "before") or not graph.has_edge(c.subject, c.object)
+    )

@@ -13,9 +13,9 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from causalkit.exceptions import KnowledgeError
+from causalkit.exceptions import GraphKindError, KnowledgeError
 from causalkit.graph import BackgroundKnowledge, CausalGraph, GraphKind, Mark
-from causalkit.llm_causal._claims import Claim, KnowledgeBase
+from causalkit.llm_causal._claims import Claim, KnowledgeBase, holds_in_members
 from causalkit.llm_causal._exam import ExamResult, grade
 from causalkit.llm_causal._ledger import Meter
 from causalkit.llm_causal._names import unanswered
@@ -51,7 +51,9 @@ class Evidence:
     claimed : frozenset of (str, str)
         Arrows that follow from claims, not from data.
     weights : tuple of Claim
-        Claims that are not certain, and weigh the members of the class.
+        Claims that weigh the members of the class: those that are not certain, and those that say more than single arrows can.
+    data_graph : CausalGraph or None
+        What data say without claims; None where that is `graph`.
     """
 
     graph: CausalGraph
@@ -60,6 +62,12 @@ class Evidence:
     conflicts: tuple[Conflict, ...] = ()
     claimed: frozenset[Pair] = frozenset()
     weights: tuple[Claim, ...] = ()
+    data_graph: CausalGraph | None = None
+
+    @property
+    def of_data(self) -> CausalGraph:
+        """What data say without claims."""
+        return self.graph if self.data_graph is None else self.data_graph
 
     @property
     def arrows(self) -> list[Pair]:
@@ -102,6 +110,8 @@ class Fusion:
         self.notes: list[str] = []
         self.entropy: list[float] = []
         self.thin = False
+        self._asked_about: dict[Pair, int] = {}
+        self._alone: dict[frozenset[str], float] = {}
         self._told = {v.name for v in settings.variables}
 
     def run(self) -> BuildResult:
@@ -144,19 +154,31 @@ class Fusion:
             if set(pair) <= self._told
         ]
 
-    def _examine(self) -> ExamResult | None:
-        """Ask about arrows that the data are sure of, each twice so that repetition shows."""
-        wanted = self.settings.exam_questions
-        if self.settings.reliability is not None and self.settings.policy == "data_first":
-            return None
+    def exam_questions(self) -> list[Question]:
+        """Return questions about arrows that the data are sure of, each twice so that repetition shows; to weigh data and answers, about all arrows."""
+        first = self.settings.policy == "data_first"
+        if first and self.settings.reliability is not None:
+            return []
         asked = [a for a in self.evidence.arrows if set(a) <= self._told and a not in self.evidence.claimed]
-        if self.settings.policy == "data_first":
-            asked = [a for a in asked if self.evidence.confidence.get(a, 1.0) >= EXAMINABLE]
-        else:
-            wanted = len(asked)
-        ranked = sorted(asked, key=lambda a: (-self.evidence.confidence.get(a, 1.0), a))[:wanted]
-        answers = self._ask(self._questions(ranked, max(2, self.settings.samples)), "exam") if ranked else []
-        surest = [a for a in ranked if self.evidence.confidence.get(a, 1.0) >= EXAMINABLE]
+        sure = {a: self.evidence.confidence.get(a, 1.0) for a in asked}
+        ranked = sorted((a for a in asked if not first or sure[a] >= EXAMINABLE), key=lambda a: (-sure[a], a))
+        repeats = max(2 if getattr(self.meter.expert, "repeats", True) else 1, self.settings.samples)
+        return self._questions(ranked[: self.settings.exam_questions] if first else ranked, repeats)
+
+    def open_questions(self) -> list[Question]:
+        """Return one question, and its repetitions, about each edge without a direction."""
+        return self._questions(self.evidence.open, self.settings.samples)
+
+    def _examine(self) -> ExamResult | None:
+        """Ask what data know, and mark the answers about what they are sure of."""
+        questions = self.exam_questions()
+        answers = self._ask(questions, "exam") if questions else []
+        asked = {q.pair for q in questions}
+        surest = [
+            a
+            for a in self.evidence.arrows
+            if frozenset(a) in asked and self.evidence.confidence.get(a, 1.0) >= EXAMINABLE
+        ]
         return grade(answers, surest) if surest else None
 
     def _posterior(self, reliability: Reliability) -> ClassPosterior | None:
@@ -172,14 +194,16 @@ class Fusion:
                 f"The class is large; {len(posterior.weights)} of its members, drawn at random, stand for it."
             )
         for claim in self.evidence.weights:
-            posterior = posterior.believe(claim.holds_in, claim.probability)
+            posterior = posterior.weighed(holds_in_members(claim, posterior.members), claim.probability)
         return posterior
 
     def _ask_adaptively(self, posterior: ClassPosterior) -> ClassPosterior:
         """Ask what tells most, until the best member is sure, or nothing that may be asked tells enough."""
         settings = self.settings
         limit = settings.max_questions or 3 * len(posterior.edges)
-        values = None if settings.target is None else posterior.evaluate(settings.target)
+        values = (
+            None if settings.target is None else _standardised(posterior.evaluate(settings.target), posterior)
+        )
         self.entropy = [posterior.entropy]
         lost = {edge for edge in posterior.edges if not set(edge) <= self._told}
         for _ in range(limit):
@@ -187,7 +211,9 @@ class Fusion:
             if question is None or self.meter.spent_out:
                 break
             edge = (question.variables[0], question.variables[1])
-            answers = self._ask(self._questions([edge], settings.samples, question.sample), "orientation")
+            before = self._asked_about.get(edge, 0)
+            self._asked_about[edge] = before + settings.samples
+            answers = self._ask(self._questions([edge], settings.samples, before), "orientation")
             if all(a.status != "answered" for a in answers):
                 lost.add(edge)
             learned = posterior.learn(answers)
@@ -199,6 +225,10 @@ class Fusion:
                 break
             posterior = learned
             self.entropy.append(posterior.entropy)
+        if not self._asked_about and len(posterior.edges) > len(lost) and posterior.best()[1] < SURE:
+            self.notes.append(
+                f"No question promises {settings.min_gain:g} or more, with an expert as reliable as this one; nothing was asked. min_gain= lowers the bar."
+            )
         return posterior
 
     def _next(self, posterior: ClassPosterior, values: Any, lost: set[Pair]) -> Question | None:
@@ -209,12 +239,11 @@ class Fusion:
         if question is None:
             return None
         k = posterior.edges.index((question.variables[0], question.variables[1]))
-        spread = None if values is None else posterior.spreads(values)[k] / max(float(np.var(values)), 1e-300)
-        worth = posterior.gains()[k] if spread is None else spread
+        worth = posterior.gains()[k] if values is None else posterior.spreads(values)[k]
         return question if worth >= self.settings.min_gain else None
 
     def _ask_all(self, posterior: ClassPosterior | None) -> ClassPosterior | None:
-        answers = self._ask(self._questions(self.evidence.open, self.settings.samples), "orientation")
+        answers = self._ask(self.open_questions(), "orientation")
         if posterior is None:
             return None
         learned = posterior.learn(answers)
@@ -287,6 +316,9 @@ class Fusion:
         used = Reliability(0.5, 0.5) if refused else reliability
         pairs = [(e.u, e.v) if not graph.has_directed_edge(e.v, e.u) else (e.v, e.u) for e in graph.edges]
         shares = {pair: self._probability(pair, used, posterior) for pair in pairs}
+        self._alone = {
+            frozenset(pair): float(1 / (1 + np.exp(-used.log_odds(self._choices(pair))))) for pair in pairs
+        }
         columns: dict[str, list[Any]] = {
             "confidence": [round(shares[p], 6) for p in pairs],
             "source": [self._source(p, graph) for p in pairs],
@@ -327,22 +359,26 @@ class Fusion:
         )
 
     def _source(self, pair: Pair, graph: CausalGraph) -> str:
-        by_data = self.evidence.graph.has_directed_edge(*pair)
         if graph.edge_between(*pair) == "---":
             return "data: an edge"
         if pair in self.evidence.claimed:
-            return "claims"
-        if by_data:
+            return "data: an edge; claims: its direction"
+        if self.evidence.graph.has_directed_edge(*pair):
             return "data"
         asked = any(c in ("forward", "backward") for c in self._choices(pair))
-        return (
-            "data: an edge; expert: its direction"
-            if asked
-            else "data: an edge; its direction follows from others"
-        )
+        claimed = any({c.subject, c.object} == set(pair) for c in self.evidence.weights)
+        speakers = [*(["claims"] if claimed else []), *(["expert"] if asked else [])]
+        if not speakers:
+            return "data: an edge; its direction follows from others"
+        return f"data: an edge; {' and '.join(speakers)}: its direction"
 
     def _note(self, pair: Pair) -> str:
         parts = [self.evidence.why.get(pair, "")]
+        parts += [
+            f"claimed by {c.source or 'no source'} ({c.probability:g}): {c}"
+            for c in self.evidence.weights
+            if {c.subject, c.object} == set(pair)
+        ]
         choices = self._choices(pair)
         if choices:
             counts = [
@@ -361,14 +397,41 @@ class Fusion:
         found = []
         for pair in pairs:
             choices = self._choices(pair)
-            ahead, back = choices.count("forward"), choices.count("backward")
+            ahead, back, none = (choices.count(c) for c in ("forward", "backward", "none"))
             arrow = graph.edge_between(*pair) == "->"
             by_data = self.evidence.graph.edge_between(*pair)
             against_expert = arrow and back > ahead
             against_data = arrow and by_data == "<-"
             if against_expert or against_data:
                 found.append(self._conflict(pair, by_data, (ahead, back), against_data=against_data))
+            elif none > ahead + back:
+                shown = f"{pair[0]} {graph.edge_between(*pair)} {pair[1]}"
+                found.append(
+                    Conflict(
+                        pair,
+                        "an edge",
+                        f"{none} answers: neither",
+                        shown,
+                        "data decide which edges there are",
+                    )
+                )
+            elif not arrow and self._is_shouted_down(pair):
+                said = f"{ahead} answers for {pair[0]} -> {pair[1]}, {back} for {pair[1]} -> {pair[0]}"
+                found.append(
+                    Conflict(
+                        pair,
+                        "an edge without a direction",
+                        said,
+                        "left open",
+                        "other answers and the class speak against it",
+                    )
+                )
         return found
+
+    def _is_shouted_down(self, pair: Pair) -> bool:
+        """Whether the answers about a pair would have given it a direction if there were no others."""
+        alone = self._alone.get(frozenset(pair), 0.5)
+        return max(alone, 1 - alone) >= self.settings.confidence > 0.5
 
     def _conflict(
         self, pair: Pair, by_data: str | None, counts: tuple[int, int], *, against_data: bool
@@ -389,6 +452,17 @@ class Fusion:
         return Conflict(pair, f"{shown}{f' ({reason})' if reason else ''}", said, f"{u} -> {v}", why)
 
 
+def _standardised(values: Any, posterior: ClassPosterior) -> Any:
+    """Return a quantity in its own standard deviations over the class, so that its unit does not matter; zeros where all members agree."""
+    centred = values - float(values @ posterior.weights)
+    spread = float(np.sqrt(centred**2 @ posterior.weights))
+    return (
+        centred / spread
+        if spread > 1e-12 * max(1e-300, float(np.abs(values).max()))
+        else np.zeros_like(centred)
+    )
+
+
 def _logit(probability: float) -> float:
     share = min(max(probability, 1 - SUREST), SUREST)
     return float(np.log(share / (1 - share)))
@@ -403,20 +477,28 @@ def with_claims(evidence: Evidence, claims: Iterable[Claim]) -> Evidence:
     kept, dropped = KnowledgeBase(sure).resolved(evidence.graph.nodes)
     conflicts = [_left_out(c, "", "it contradicts claims that are at least as probable") for c in dropped]
     graph, used = evidence.graph, KnowledgeBase()
+    beyond: tuple[Claim, ...] = ()
     for claim in kept:
         try:
-            graph = used.with_claim(claim).apply(evidence.graph).graph
-            used = used.with_claim(claim)
-        except KnowledgeError as problem:
+            applied = used.with_claim(claim).apply(evidence.graph)
+            graph, used, beyond = applied.graph, used.with_claim(claim), applied.residual
+        except (KnowledgeError, GraphKindError) as problem:
             conflicts.append(_left_out(claim, "the equivalence class", str(problem)))
     sources = ", ".join(dict.fromkeys(c.source or "no source" for c in used))
     before = {frozenset(a) for a in evidence.arrows}
     fresh = [a for a in replace(evidence, graph=graph).arrows if frozenset(a) not in before]
     why = {**evidence.why, **dict.fromkeys(fresh, f"follows from claims ({sources})")}
-    weights = tuple(c for c in claims if c.probability < CERTAIN)
-    conflicts = [*evidence.conflicts, *conflicts]
+    unsure = tuple(c for c in claims if c.probability < CERTAIN)
+    if graph.kind not in ONE_CLASS:
+        conflicts += [_left_out(c, "no equivalence class", "there is nothing to weigh") for c in unsure]
     return replace(
-        evidence, graph=graph, why=why, conflicts=tuple(conflicts), claimed=frozenset(fresh), weights=weights
+        evidence,
+        graph=graph,
+        why=why,
+        conflicts=(*evidence.conflicts, *conflicts),
+        claimed=frozenset(fresh),
+        weights=(*beyond, *unsure),
+        data_graph=evidence.graph,
     )
 
 

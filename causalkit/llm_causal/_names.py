@@ -17,6 +17,7 @@ __all__ = ["from_names", "unanswered"]
 
 Pair: TypeAlias = tuple[str, str]
 NOT_CALIBRATED = "Without data nothing says how far the expert is right: probabilities are shares of answers, not calibrated."
+TIE = "as many answers claim the opposite"
 CYCLE = "it would close a cycle with arrows that were claimed more often"
 
 
@@ -25,21 +26,24 @@ def from_names(
     variables: tuple[Variable, ...],
     strategy: Strategy,
     samples: int,
+    limit: int,
     progress: Callable[[str, int], None],
 ) -> BuildResult:
-    """Ask, ask again where answers to whole graphs differ, and draw what was claimed by most."""
+    """Ask, ask again about the pairs on which answers to whole graphs differ most, and draw what was claimed by most."""
     names = [v.name for v in variables]
     answers = meter.ask(questions_for(strategy, variables, samples), strategy)
     progress(strategy, len(answers))
     disputed = count_votes(answers, names).disputed() if strategy == "graph" else []
-    again = [Question("direct", pair, k, given=variables) for pair in disputed for k in range(2)]
+    again = [Question("direct", pair, k, given=variables) for pair in disputed for k in range(2)][:limit]
     answers += meter.ask(again, "disputed pairs")
     votes = count_votes(answers, names)
     graph, cyclic = votes.graph()
     return BuildResult(
-        _with_receipts(graph, votes, answers, meter.expert.name),
+        _with_receipts(graph, votes, meter.expert.name),
         _probabilities(votes),
-        tuple(Conflict(pair, "no data", counted(answers, pair), "left out", CYCLE) for pair in cyclic),
+        tuple(
+            Conflict(pair, "no data", counted(votes, pair), "left out", _why(votes, pair)) for pair in cyclic
+        ),
         tuple(answers),
         meter.ledger,
         None,
@@ -49,13 +53,13 @@ def from_names(
     )
 
 
-def _with_receipts(graph: CausalGraph, votes: Votes, answers: Sequence[Answer], expert: str) -> CausalGraph:
+def _with_receipts(graph: CausalGraph, votes: Votes, expert: str) -> CausalGraph:
     shares = _probabilities(votes)
     pairs = [(e.u, e.v) if graph.has_directed_edge(e.u, e.v) else (e.v, e.u) for e in graph.edges]
     columns: dict[str, list[Any]] = {
         "confidence": [round(shares[pair], 6) for pair in pairs],
         "source": ["expert"] * len(pairs),
-        "note": [counted(answers, pair) for pair in pairs],
+        "note": [counted(votes, pair) for pair in pairs],
     }
     meta = {"policy": "names", "expert": expert}
     return CausalGraph(graph.kind, graph.nodes, graph.marks, edge_data=columns, meta=meta)
@@ -83,7 +87,12 @@ def unanswered(answers: Sequence[Answer]) -> list[str]:
     )
 
 
-def counted(answers: Sequence[Answer], pair: Pair) -> str:
-    """Say how many of the answers about a pair claim an arrow."""
-    choices = [c for a in answers if a.says_something and (c := a.about(*pair)) is not None]
-    return f"{sum(c in ('forward', 'both') for c in choices)} of {len(choices)} answers"
+def counted(votes: Votes, pair: Pair) -> str:
+    """Say how many of the answers that could claim an arrow do."""
+    i, j = (votes.names.index(name) for name in pair)
+    return f"{votes.claimed[i, j]:.0f} of {votes.asked[i, j]:.0f} answers"
+
+
+def _why(votes: Votes, pair: Pair) -> str:
+    i, j = (votes.names.index(name) for name in pair)
+    return TIE if votes.shares[i, j] == votes.shares[j, i] else CYCLE

@@ -11,18 +11,17 @@ With :math:`\rho = 1` a repeated question says nothing new, however often. The n
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._random import Seed, as_generator
+from causalkit._random import Seed
 from causalkit._validation import check_count, check_share
-from causalkit.exceptions import GraphKindError, ParameterError
-from causalkit.graph import CausalGraph, GraphKind
-from causalkit.graph._members import MemberCounter, enumerate_members
-from causalkit.graph._pattern import Pattern
+from causalkit.exceptions import ParameterError
+from causalkit.graph import CausalGraph
+from causalkit.llm_causal._members import Members
 from causalkit.llm_causal._questions import Answer, Choice, Question
 
 __all__ = ["ClassPosterior", "Reliability"]
@@ -144,59 +143,6 @@ class Reliability:
             The number k / (1 + (k - 1) persistence).
         """
         return k / (1 + (k - 1) * self.persistence)
-
-
-@dataclass(frozen=True)
-class Members:
-    """Members of a class as directions of its undirected edges.
-
-    Parameters
-    ----------
-    graph : CausalGraph
-        The class.
-    edges : tuple of (str, str)
-        Edges whose direction differs between members.
-    forward : numpy.ndarray of bool, shape (n, u)
-        Whether a member has the edge in the order of `edges`.
-    exact : bool
-        True if these are all members, False if they were drawn.
-    """
-
-    graph: CausalGraph
-    edges: tuple[tuple[str, str], ...]
-    forward: NDArray[np.bool_] = field(repr=False)
-    exact: bool
-
-    @classmethod
-    def of(cls, graph: CausalGraph, max_members: int, rng: Seed) -> Members:
-        """List the members of a class, or draw some of them with equal probability where they are more than `max_members`."""
-        if graph.kind not in (GraphKind.CPDAG, GraphKind.MPDAG, GraphKind.DAG):
-            raise GraphKindError(
-                f"a posterior over a class needs a CPDAG, an MPDAG or a DAG; this graph is a {graph.kind}"
-            )
-        pattern = Pattern.from_marks(graph.marks)
-        edges = list(pattern.undirected_edges())
-        counter = MemberCounter()
-        exact = graph.kind is GraphKind.DAG or counter.count(pattern) <= max_members
-        if exact:
-            found = [list(pattern.parents)] if not edges else list(enumerate_members(pattern))
-        else:
-            generator = as_generator(rng)
-            found = [counter.draw(pattern, generator) for _ in range(max_members)]
-        forward = np.array([[bool(parents[j] >> i & 1) for i, j in edges] for parents in found], dtype=bool)
-        names = tuple((graph.nodes[i], graph.nodes[j]) for i, j in edges)
-        return cls(graph, names, forward.reshape(len(found), len(edges)), exact)
-
-    def arrows(self, row: int) -> list[tuple[str, str]]:
-        """Return the directions of one of the members, in the order of their names."""
-        return sorted(e if ahead else e[::-1] for e, ahead in zip(self.edges, self.forward[row], strict=True))
-
-    def member(self, row: int) -> CausalGraph:
-        """Return one of the members."""
-        found = self.graph.with_kind(GraphKind.PDAG)
-        for (tail, head), ahead in zip(self.edges, self.forward[row], strict=True):
-            found = found.orient(tail, head) if ahead else found.orient(head, tail)
-        return found.with_kind(GraphKind.DAG)
 
 
 class ClassPosterior:
@@ -375,8 +321,30 @@ class ClassPosterior:
         ClassPosterior
             A new one; the same if no member would be left.
         """
-        share = check_share("probability", probability)
         true = np.array([holds(self._members.member(row)) for row in range(len(self._weights))], dtype=bool)
+        return self.weighed(true, probability)
+
+    @property
+    def members(self) -> Members:
+        """The members of the class, or those that stand for it."""
+        return self._members
+
+    def weighed(self, true: NDArray[np.bool_], probability: float) -> ClassPosterior:
+        """Return the posterior given that a statement is true with a probability.
+
+        Parameters
+        ----------
+        true : numpy.ndarray of bool, shape (n,)
+            In which members it is.
+        probability : float
+            Of the statement.
+
+        Returns
+        -------
+        ClassPosterior
+            A new one; the same if no member would be left.
+        """
+        share = check_share("probability", probability)
         weights = self._weights * np.where(true, share, 1 - share)
         updated = object.__new__(ClassPosterior)
         updated.__dict__.update(self.__dict__)
@@ -520,7 +488,7 @@ class ClassPosterior:
         Parameters
         ----------
         confidence : float, default=0.8
-            Least posterior probability of an arrow; from 1/2 on, as below it both directions would do.
+            Least posterior probability of an arrow, which must be above 1/2: at 1/2 both directions would do.
 
         Returns
         -------
@@ -537,7 +505,8 @@ class ClassPosterior:
         for k in np.argsort(-sure, kind="stable"):
             forward = bool(ahead[k] >= 0.5)
             agreeing = inside & (self._members.forward[:, k] == forward)
-            if sure[k] >= max(confidence, 0.5) - 1e-12 and self._weights[agreeing].sum() > 0:
+            enough = sure[k] >= confidence - 1e-12 and sure[k] > 0.5 + 1e-9
+            if enough and self._weights[agreeing].sum() > 0:
                 arrows.append(self.edges[k] if forward else self.edges[k][::-1])
                 inside = agreeing
         return tuple(arrows), float(self._weights[inside].sum())

@@ -162,7 +162,21 @@ class BuildResult:
             lines += ["", "## Where data and expert disagree", ""]
             rows = ((c.pair[0], c.pair[1], c.data, c.expert, c.decision, c.why) for c in self.conflicts)
             lines += _table(("u", "v", "data", "expert", "decision", "why"), rows)
+        if said := list(self._reasons()):
+            lines += ["", f"## {SAID}", "", *_table(("asked", "answer", "by", "reasons"), said)]
         return "\n".join(lines)
+
+    def _reasons(self) -> Iterable[tuple[str, str, str, str]]:
+        """Yield what experts gave as reasons: their words, in one line, which nobody has checked."""
+        for answer in self.answers:
+            if answer.rationale.strip():
+                about = ", ".join(answer.question.variables) or "all variables"
+                yield (
+                    f"{answer.question.kind}: {about}",
+                    told(answer),
+                    answer.expert,
+                    in_one_line(answer.rationale),
+                )
 
     def _cells(self) -> Iterable[tuple[str, ...]]:
         return ((u, e, v, f"{p:.2f}", source, note) for u, e, v, p, source, note in self._rows())
@@ -195,9 +209,11 @@ class BuildResult:
         conflicts = "<h2>Where data and expert disagree</h2>" + _html_table(
             ("u", "v", "data", "expert", "decision", "why"), rows
         )
+        said = list(self._reasons())
+        reasons = f"<h2>{SAID}</h2>" + _html_table(("asked", "answer", "by", "reasons"), said)
         return (
             f"<!DOCTYPE html><html lang=en><meta charset=utf-8><title>A graph with receipts</title>{STYLE}<h1>A graph with receipts</h1>"
-            f"{self.graph.to_svg()}<ul>{facts}</ul>{edges}{conflicts if rows else ''}</html>"
+            f"{self.graph.to_svg()}<ul>{facts}</ul>{edges}{conflicts if rows else ''}{reasons if said else ''}</html>"
         )
 
     def save(self, path: str | Path) -> Path:
@@ -231,22 +247,43 @@ class BuildResult:
         Returns
         -------
         str
-            CSV with the columns u, v, edge, probability, source, note and an empty ``verdict``; `read_review_sheet` reads it back.
+            CSV with the columns u, v, edge, probability, source, note, what experts said, an empty ``verdict`` and an empty ``comment``; `read_review_sheet` reads it back.
         """
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["u", "v", "edge", "probability", "source", "note", "verdict"])
+        writer.writerow(["u", "v", "edge", "probability", "source", "note", "said", "verdict", "comment"])
         for u, edge, v, p, source, note in self._rows():
-            writer.writerow(
-                [as_cell(c) for c in (u, v)] + [edge, f"{p:.3f}", *(as_cell(c) for c in (source, note)), ""]
-            )
+            reasons = [in_one_line(a.rationale) for a in self.answers if a.about(u, v) is not None]
+            said = " / ".join(filter(None, reasons))
+            words = [as_cell(c) for c in (source, note, said)]
+            writer.writerow([as_cell(u), as_cell(v), edge, f"{p:.3f}", *words, "", ""])
         return out.getvalue()
 
 
+SAID = "What experts gave as reasons (their words, unchecked)"
 STYLE = (
     "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse}"
     "td,th{border-bottom:1px solid #ccc;padding:.2rem .8rem;text-align:left;vertical-align:top}svg{max-width:100%}</style>"
 )
+
+
+def in_one_line(text: str) -> str:
+    """Return words of an expert as they can stand in a receipt: no line of them can pass for another receipt."""
+    return " ".join(text.split())
+
+
+def told(answer: Answer) -> str:
+    """Return what was answered, in a few words."""
+    if answer.status != "answered":
+        return answer.status
+    if answer.question.kind == "propose":
+        return ", ".join(p.name for p in answer.proposals) or "none"
+    if answer.choice is None:
+        return "; ".join(f"{u} -> {v}" for u, v in answer.arrows) or "no arrows"
+    if answer.choice in ("forward", "backward"):
+        u, v = answer.question.variables if answer.choice == "forward" else answer.question.variables[::-1]
+        return f"{u} -> {v}"
+    return answer.choice.replace("_", " ")
 
 
 def as_cell(cell: str) -> str:
@@ -256,9 +293,15 @@ def as_cell(cell: str) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(str(c).replace("|", "\\|").replace("\n", " ") for c in cells) + " |"
+        return "| " + " | ".join(_markdown(str(c)) for c in cells) + " |"
 
     return [line(head), line("---" for _ in head), *(line(row) for row in rows)]
+
+
+def _markdown(text: str) -> str:
+    """Return a cell in which nothing is a tag, a link or the end of the cell."""
+    plain = in_one_line(text).replace("\\", "\\\\").replace("|", "\\|")
+    return plain.replace("<", "&lt;").replace("[", "\\[").replace("`", "\\`")
 
 
 def _html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

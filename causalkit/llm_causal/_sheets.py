@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from causalkit.exceptions import DataError, ParameterError
 from causalkit.graph import CausalGraph
@@ -57,6 +58,8 @@ class HumanExpert:
 
     path: str | Path
     name: str = "person"
+    # A person who is asked the same thing twice copies the first answer.
+    repeats: ClassVar[bool] = False
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Read verdicts, and write down what was not asked before.
@@ -143,7 +146,9 @@ class HumanExpert:
 
     def _row(self, question: Question) -> list[str]:
         if question.kind not in PAIRS:
-            raise ParameterError(f"a sheet holds questions about pairs; {question.kind!r} is none")
+            raise ParameterError(
+                f"a sheet holds questions about pairs; {question.kind!r} is none. Without data, use strategy='pairwise'"
+            )
         means = {v.name: v.description for v in question.given}
         u, v = question.variables
         return [
@@ -160,8 +165,8 @@ def read_review_sheet(
     Parameters
     ----------
     path : str or pathlib.Path
-        A sheet that `BuildResult.to_review_sheet` wrote, with verdicts: ``->`` or ``<-`` for an arrow, read from u to v, ``none`` for no arrow, ``<->`` for a hidden common cause without an arrow, ``?``
-        for no opinion. Rows may be added; those without a verdict say nothing.
+        A sheet that `BuildResult.to_review_sheet` wrote, with verdicts: ``->`` or ``<-`` for an arrow, read from u to v (``→`` and ``←`` will do), ``none`` for no arrow, ``<->`` for a hidden common
+        cause without an arrow, ``?`` for no opinion. Rows may be added; those without a verdict say nothing. A column ``comment`` becomes the rationale.
     source : str, default="reviewer"
         Who reviewed.
     probability : float, default=0.95
@@ -185,6 +190,8 @@ def read_review_sheet(
     relations: Mapping[str, tuple[tuple[Relation, bool], ...]] = {
         "->": (("direct", False),),
         "<-": (("direct", True),),
+        "→": (("direct", False),),
+        "←": (("direct", True),),
         "none": (("no_edge", False),),
         "<->": (("latent", False), ("no_edge", False)),
         "?": (),
@@ -195,12 +202,14 @@ def read_review_sheet(
         verdict = row["verdict"].strip().lower()
         if verdict not in relations:
             raise DataError(
-                f"{path}, line {line}: {verdict!r} is no verdict; allowed are {', '.join(filter(None, relations))}"
+                f"{path}, line {line}: {verdict!r} is no verdict; allowed are ->, <-, none, <->, ?"
             )
-        u, v = (row[c].removeprefix("'") for c in ("u", "v"))
+        u, v = (row[c].strip().removeprefix("'") for c in ("u", "v"))
+        if not u or not v or u == v:
+            raise DataError(f"{path}, line {line}: a verdict is about two variables; got {u!r} and {v!r}")
         for relation, reverse in relations[verdict]:
             pair = (v, u) if reverse else (u, v)
-            claims.append(Claim(*pair, relation, probability, source, row.get("note", "") or ""))
+            claims.append(Claim(*pair, relation, probability, source, row.get("comment", "")))
     return tuple(claims)
 
 

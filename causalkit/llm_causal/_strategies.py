@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from causalkit._validation import check_choice, check_count
 from causalkit.graph import CausalGraph
 from causalkit.llm_causal._order import best_order
-from causalkit.llm_causal._questions import Answer, Question
+from causalkit.llm_causal._questions import PAIRS, Answer, Question
 from causalkit.llm_causal._variables import Variable
 
 __all__ = ["Votes", "count_votes", "questions_for"]
@@ -117,14 +117,22 @@ class Votes:
         graph : CausalGraph
             A DAG.
         dropped : list of (str, str)
-            Arrows that were left out because they go against the order that agrees with most votes.
+            Arrows that were left out because they go against the order that agrees with most votes, or because as many votes were for the opposite. The same ones in any
+            order of the variables.
         """
-        wanted = (self.shares > least) & (self.shares >= self.shares.T)
-        wanted &= ~(wanted.T & (self.shares == self.shares.T) & np.tri(len(wanted), dtype=bool))
-        place = np.argsort(best_order(np.where(wanted, self.shares, 0.0)))
+        often = self.shares > least
+        wanted = often & (self.shares > self.shares.T)
+        by_name = np.argsort(np.array(self.names, dtype=object))
+        weights = np.where(wanted, self.shares, 0.0)[np.ix_(by_name, by_name)]
+        place = np.empty(len(by_name), dtype=int)
+        place[by_name[best_order(weights)]] = np.arange(len(by_name))
         along = wanted & (place[:, None] < place[None, :])
         arrows = [(self.names[i], self.names[j]) for i, j in np.argwhere(along)]
+        tied = often & (self.shares == self.shares.T)
         dropped = [(self.names[i], self.names[j]) for i, j in np.argwhere(wanted & ~along)]
+        dropped += sorted(
+            tuple(sorted((self.names[i], self.names[j]))) for i, j in np.argwhere(np.triu(tied))
+        )
         empty = CausalGraph.from_adjacency(np.zeros_like(wanted, dtype=int), self.names)
         for u, v in arrows:
             empty = empty.with_edge(u, v)
@@ -155,25 +163,33 @@ def count_votes(answers: Sequence[Answer], names: Sequence[str]) -> Votes:
     """
     claimed = np.zeros((len(names), len(names)))
     asked = np.zeros_like(claimed)
+    place = {name: k for k, name in enumerate(names)}
     for answer in (a for a in answers if a.says_something):
-        for i, j in combinations(range(len(names)), 2):
-            _count(claimed, asked, answer, (i, j), (names[i], names[j]))
+        asked += _could_claim(answer, place)
+        for cause, effect in _claims_in(answer):
+            if cause in place and effect in place:
+                claimed[place[cause], place[effect]] += 1
     return Votes(tuple(names), claimed, asked)
 
 
-def _count(
-    claimed: Floats, asked: Floats, answer: Answer, at: tuple[int, int], pair: tuple[str, str]
-) -> None:
-    i, j = at
-    if answer.question.kind == "children":
-        for (a, b), (u, v) in (((i, j), pair), ((j, i), pair[::-1])):
-            if (u,) == answer.question.variables:
-                asked[a, b] += 1
-                claimed[a, b] += (u, v) in answer.arrows
-        return
-    choice = answer.about(*pair)
-    if choice is not None:
-        asked[i, j] += 1
-        asked[j, i] += 1
-        claimed[i, j] += choice in ("forward", "both")
-        claimed[j, i] += choice in ("backward", "both")
+def _claims_in(answer: Answer) -> tuple[tuple[str, str], ...]:
+    """Return the arrows that an answer claims."""
+    if answer.question.kind not in PAIRS:
+        return answer.arrows
+    u, v = answer.question.variables
+    ahead, back = ((u, v),), ((v, u),)
+    return {"forward": ahead, "backward": back, "both": ahead + back}.get(str(answer.choice), ())
+
+
+def _could_claim(answer: Answer, place: Mapping[str, int]) -> Floats:
+    """Return 1 for the arrows that were asked about: all, those among some variables, or those out of one."""
+    asked = np.zeros((len(place), len(place)))
+    about = [place[name] for name in answer.question.variables if name in place]
+    if answer.question.kind == "graph":
+        asked[:] = 1
+    elif answer.question.kind == "children":
+        asked[about] = 1
+    elif answer.question.kind in (*PAIRS, "triplet"):
+        asked[np.ix_(about, about)] = 1
+    np.fill_diagonal(asked, 0)
+    return asked

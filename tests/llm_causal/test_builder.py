@@ -210,7 +210,10 @@ class TestBadExperts:
         with pytest.raises(ParameterError, match="19900 questions, 19900 calls and about 7363000 tokens"):
             GraphBuilder(names, expert=expert, strategy="pairwise").run()
         usage = GraphBuilder(names, expert=expert).estimate()
-        assert usage.calls == 3
+        assert usage.calls == 3 + 3 * 200
+        with pytest.raises(ParameterError, match="603 questions"):
+            GraphBuilder(names, expert=expert).run()
+        assert GraphBuilder(names, expert=expert, samples=1).estimate().calls == 1
 
 
 class TestNames:

@@ -56,7 +56,7 @@ class TestClaims:
 
     def test_an_arrow_from_a_claim_names_its_source(self):
         result = build(claims=[Claim("A", "B", "direct", 0.99, "Dr. X")]).run()
-        assert {e.data["source"] for e in result.graph.edges} == {"claims"}
+        assert {e.data["source"] for e in result.graph.edges} == {"data: an edge; claims: its direction"}
         assert "Dr. X" in result.graph.edges[0].data["note"]
 
     def test_claims_need_something_to_be_applied_to(self):
