@@ -16,6 +16,7 @@ import numpy as np
 
 from causalkit._validation import check_choice
 from causalkit.datasets._domain_graphs import graph_of_arrows
+from causalkit.datasets._reading import reading
 from causalkit.datasets._sachs import GraphData, import_pooch
 from causalkit.datasets._scene_data import require_pandas
 from causalkit.exceptions import DataError, ParameterError
@@ -189,6 +190,10 @@ def load_causal_chamber(
     >>> load_causal_chamber("lt_interventions_standard_v1", ["uniform_reference", "uniform_red_strong"])  # doctest: +SKIP
     """
     require_pandas()
+    if str(name)[:2] not in ("lt", "wt"):
+        raise ParameterError(
+            f"name is {name!r}; data sets begin with 'lt' (light tunnel) or 'wt' (wind tunnel), such as 'lt_interventions_standard_v1'"
+        )
     graph = causal_chamber_graph(name[:2], _configuration(name, configuration))
     folder = _folder(name, cache_dir, directory) if path is None else Path(path)
     tables = _tables(folder)
@@ -245,6 +250,8 @@ def _holds_table(folder: Path) -> bool:
 def _chosen(tables: Mapping[str, Path], experiments: str | Iterable[str] | None) -> list[str]:
     if experiments is None:
         return list(tables)
+    if not isinstance(experiments, Iterable):
+        raise ParameterError(f"experiments are named by text; got {experiments!r}")
     names = [experiments] if isinstance(experiments, str) else list(experiments)
     unknown = [name for name in names if name not in tables]
     if unknown or not names or len(set(names)) < len(names):
@@ -308,17 +315,19 @@ def _folder(name: str, cache_dir: str | Path | None, directory: str) -> Path:
 
 def _download(pooch: Any, name: str, folder: Path, directory: str) -> None:
     """Unpack beside the place and move it there whole, so that what is there is complete."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with reading(f"the cache {folder.parent}"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         url, md5 = _entry(pooch, name, directory, work)
-        try:
-            archive = pooch.retrieve(url, known_hash=f"md5:{md5}", path=work, fname="data.zip")
-        except ValueError as problem:
-            raise DataError(
-                f"{url} does not have the checksum that its publisher states: {problem}"
-            ) from problem
-        with zipfile.ZipFile(archive) as content:
-            content.extractall(Path(work) / "content")
+        with reading(url):
+            try:
+                archive = pooch.retrieve(url, known_hash=f"md5:{md5}", path=work, fname="data.zip")
+            except ValueError as problem:
+                raise DataError(
+                    f"{url} does not have the checksum that its publisher states: {problem}"
+                ) from problem
+            with zipfile.ZipFile(archive) as content:
+                content.extractall(Path(work) / "content")
         inside = Path(work) / "content" / name
         if not inside.is_dir():
             raise DataError(f"{url} holds no folder {name!r}")
@@ -330,7 +339,8 @@ def _entry(pooch: Any, name: str, directory: str, work: str) -> tuple[str, str]:
     """Look a data set up in the publisher's list."""
     import yaml
 
-    file = pooch.retrieve(directory, known_hash=None, path=work, fname="directory.yaml")
+    with reading(directory):
+        file = pooch.retrieve(directory, known_hash=None, path=work, fname="directory.yaml")
     try:
         listed = yaml.safe_load(Path(file).read_text(encoding="utf-8"))["datasets"]
         entries = {key: (str(value["url"]), str(value["md5"])) for key, value in listed.items()}

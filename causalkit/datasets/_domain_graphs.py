@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from causalkit.datasets._reading import reading
 from causalkit.exceptions import DataError
 from causalkit.graph import CausalGraph
 
@@ -52,7 +53,7 @@ def load_arctic_sea_ice(path: str | Path) -> CausalGraph:
     >>> load_arctic_sea_ice("expert_graph.csv")  # doctest: +SKIP
     """
     file = _existing(path)
-    with file.open(newline="", encoding="utf-8") as text:
+    with reading(str(file)), file.open(newline="", encoding="utf-8") as text:
         rows = [row for row in csv.reader(text) if row]
     columns, names = [n.strip() for n in rows[0][1:]] if rows else [], [row[0].strip() for row in rows[1:]]
     if not names or names != columns:
@@ -176,30 +177,38 @@ def load_tuebingen_pairs(path: str | Path) -> tuple[CauseEffectPair, ...]:
     >>> load_tuebingen_pairs("pairs")  # doctest: +SKIP
     """
     folder = Path(path)
-    lines = _existing(folder / "pairmeta.txt").read_text(encoding="utf-8").split("\n")
+    with reading(str(folder / "pairmeta.txt")):
+        lines = _existing(folder / "pairmeta.txt").read_text(encoding="utf-8").split("\n")
     found = []
     for line in filter(None, map(str.strip, lines)):
         parts = line.split()
         ends = [int(p) for p in parts[1:5] if p.isdigit()]
-        if len(parts) != 6 or len(ends) != 4 or not (1 <= ends[0] <= ends[1] and 1 <= ends[2] <= ends[3]):
+        apart = len(ends) == 4 and (ends[1] < ends[2] or ends[3] < ends[0])
+        if len(parts) != 6 or not apart or not (1 <= ends[0] <= ends[1] and 1 <= ends[2] <= ends[3]):
             raise DataError(
                 f"pairmeta.txt has the line {line!r}; expected are a name, first and last column of cause and of effect, and a weight"
             )
         file = folder / f"pair{parts[0]}.txt"
         if file.exists():
-            found.append(_pair(file, parts[0], ends, float(parts[5])))
+            found.append(_pair(file, parts[0], ends, _weight(parts[5], line)))
     if not found:
         raise DataError(f"{folder} has no pair0001.txt or others that pairmeta.txt lists")
     return tuple(found)
 
 
+def _weight(text: str, line: str) -> float:
+    with reading(f"the weight in the line {line!r} of pairmeta.txt"):
+        weight = float(text)
+    if not weight >= 0:
+        raise DataError(f"pairmeta.txt has the weight {text} in the line {line!r}; weights are 0 or more")
+    return weight
+
+
 def _pair(file: Path, name: str, ends: list[int], weight: float) -> CauseEffectPair:
     import pandas as pd
 
-    try:
+    with reading(f"{file}, which should hold numbers,"):
         values = np.loadtxt(file, ndmin=2)
-    except ValueError as problem:
-        raise DataError(f"{file} does not hold numbers: {problem}") from problem
     if max(ends) > values.shape[1]:
         raise DataError(f"{file} has {values.shape[1]} columns; pairmeta.txt speaks of column {max(ends)}")
     columns = {

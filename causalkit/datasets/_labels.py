@@ -11,6 +11,7 @@ import numpy as np
 
 from causalkit.datasets._images import Rows
 from causalkit.datasets._manifest import Factor, SceneInfo
+from causalkit.datasets._reading import reading
 from causalkit.datasets._scene_data import SceneData
 from causalkit.datasets._shards import OnError, Store, import_parquet
 from causalkit.exceptions import DataError
@@ -68,13 +69,10 @@ def read_texts(store: Store, number: int) -> Sequence[Any]:
     kept = store.kept_texts(shard)
     if kept is not None:
         return kept
-    with store.open(shard) as file:
-        try:
-            parquet = import_parquet().ParquetFile(file, pre_buffer=True)
-            names = parquet.schema_arrow.names
-            column = parquet.read(columns=["metavalue"])
-        except (OSError, ValueError) as problem:
-            raise DataError(f"{shard.name} cannot be read as parquet: {problem}") from problem
+    with reading(f"{shard.name}, as parquet,"), store.open(shard) as file:
+        parquet = import_parquet().ParquetFile(file, pre_buffer=True)
+        names = parquet.schema_arrow.names
+        column = parquet.read(columns=["metavalue"])
     if "metavalue" not in names:
         raise DataError(f"{shard.name} has the columns {', '.join(names)}; 'metavalue' is expected")
     texts: list[Any] = column.column("metavalue").to_pylist()

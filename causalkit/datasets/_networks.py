@@ -12,6 +12,7 @@ import numpy as np
 
 from causalkit.datasets._bundled import bundled
 from causalkit.datasets._domain_graphs import graph_of_arrows
+from causalkit.datasets._reading import reading
 from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
 from causalkit.graph import CausalGraph
 
@@ -177,13 +178,13 @@ def _only_object(file: Path) -> tuple[str, Any]:
         ) from problem
     as_it_is: dict[str | bytes, Any] = dict.fromkeys(R_CLASSES, lambda content, _: content)
     known = {**rdata.conversion.DEFAULT_CLASS_MAP, **as_it_is}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.filterwarnings("error", "Unknown file type")
+    with reading(f"{file}, which should be an .rda file,"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", "Unknown file type")
+        try:
             content = rdata.read_rda(file, constructor_dict=known)
-    except (UserWarning, ValueError, NotImplementedError, EOFError, OSError, KeyError) as problem:
-        raise DataError(f"{file} is no .rda file: {problem}") from problem
+        except (UserWarning, NotImplementedError) as problem:
+            raise DataError(f"{file} is no .rda file: {problem}") from problem
     if len(content) != 1:
         raise DataError(
             f"{file} holds {len(content)} objects ({', '.join(content)}); one network is expected"

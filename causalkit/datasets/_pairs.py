@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
+
+Rows: TypeAlias = NDArray[np.intp]
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,12 +41,8 @@ def _differing_in(data: SceneData, factor: str, rng: np.random.Generator) -> pd.
     rows = data.latents[[*others, factor]].assign(view=data.views, row=np.arange(len(data)))
     both = rows.merge(rows, on=[*others, "view"], suffixes=("", "_new"))
     both = both[both[factor] != both[f"{factor}_new"]]
-    same = rows.groupby([factor, "view"]).row.apply(np.array).to_dict()
-    donors = []
-    for target, value, view in zip(both.row_new, both[f"{factor}_new"], both["view"], strict=True):
-        candidates = same[value, view]
-        rest = candidates[candidates != target]
-        donors.append(int(rng.choice(rest)) if rest.size else -1)
+    alike = rows.groupby([factor, "view"]).ngroup().to_numpy(dtype=np.intp)
+    donors = _another_of_the_kind(alike, both.row_new.to_numpy(dtype=np.intp), rng)
     found = pd.DataFrame(
         {
             "factual": both.row.to_numpy(),
@@ -53,6 +52,20 @@ def _differing_in(data: SceneData, factor: str, rng: np.random.Generator) -> pd.
         }
     )
     return found[found.donor >= 0]
+
+
+def _another_of_the_kind(kind: Rows, rows: Rows, rng: np.random.Generator) -> Rows:
+    """Draw for each of some rows another row of its kind; -1 where there is none."""
+    order = np.argsort(kind, kind="stable")
+    sizes = np.bincount(kind)
+    starts = np.cumsum(sizes) - sizes
+    place = np.empty(len(kind), dtype=np.intp)
+    place[order] = np.arange(len(kind)) - starts[kind[order]]
+    others = sizes[kind[rows]] - 1
+    drawn = (rng.random(len(rows)) * others).astype(np.intp)
+    drawn += drawn >= place[rows]
+    found = order[np.minimum(starts[kind[rows]] + drawn, len(order) - 1)]
+    return np.where(others > 0, found, -1)
 
 
 def frame_pairs(n_rows: int, n_frames: int, lag: int) -> pd.DataFrame:

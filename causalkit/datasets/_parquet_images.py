@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.datasets._images import Images, Rows, check_size, resized
+from causalkit.datasets._reading import reading
 from causalkit.datasets._shards import import_parquet, remember
 from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
 
@@ -77,7 +78,8 @@ class ParquetImages:
     def _ends(self, shard: int) -> NDArray[np.intp]:
         """Return the row after each row group of a shard."""
         if shard not in self._known_ends:
-            metadata = import_parquet().read_metadata(self.files[shard])
+            with reading(str(self.files[shard])):
+                metadata = import_parquet().read_metadata(self.files[shard])
             sizes = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
             self._known_ends[shard] = np.cumsum(sizes)
         return self._known_ends[shard]
@@ -85,10 +87,11 @@ class ParquetImages:
     def _group(self, shard: int, number: int) -> list[Any]:
         found = self._kept.get((shard, number))
         if found is None:
-            parquet = import_parquet().ParquetFile(self.files[shard])
-            if "image" not in parquet.schema_arrow.names:
-                raise DataError(f"{self.files[shard].name} has no column 'image'")
-            found = parquet.read_row_group(number, columns=["image"]).column("image").to_pylist()
+            with reading(f"row group {number} of {self.files[shard]}"):
+                parquet = import_parquet().ParquetFile(self.files[shard])
+                if "image" not in parquet.schema_arrow.names:
+                    raise DataError(f"{self.files[shard].name} has no column 'image'")
+                found = parquet.read_row_group(number, columns=["image"]).column("image").to_pylist()
             remember(self._kept, (shard, number), found, KEPT_ROW_GROUPS)
         return found
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.datasets._images import Rows
+from causalkit.datasets._reading import reading
 from causalkit.datasets._shards import PART, Shard, Store, import_parquet, unfinished_name
 from causalkit.exceptions import DataError
 
@@ -116,7 +117,7 @@ def fetch(store: Store, part: Part) -> Path:
     if path.exists():
         return path
     parquet = import_parquet()
-    try:
+    with reading(f"row group {part.group} of {shard.name}"):
         with store.open(shard) as opened:
             whole = parquet.ParquetFile(opened, metadata=part.metadata, pre_buffer=True)
             table = whole.read_row_group(part.group, columns=["image"])
@@ -124,6 +125,4 @@ def fetch(store: Store, part: Part) -> Path:
         unfinished = unfinished_name(path)
         parquet.write_table(table, unfinished, compression="none")
         unfinished.replace(path)
-    except (OSError, ValueError) as problem:
-        raise DataError(f"cannot read row group {part.group} of {shard.name}: {problem}") from problem
     return path

@@ -169,7 +169,7 @@ class Recordings:
         )
 
     def steps(self, seconds: float) -> int:
-        """Return how many frames a time step is, by the rate of the first video.
+        """Return how many frames a time step is, by the rate of the first video; a clip of a video with another rate is an error.
 
         Parameters
         ----------
@@ -259,7 +259,13 @@ class Clips:
         at = range(len(self))[k]
         row = int(self.rows[at])
         frames = self.starts[at] + self.step * np.arange(self.n_frames)
-        images = self.recordings.medium(self.medium).read(row, frames, self.size)
+        medium = self.recordings.medium(self.medium)
+        rates = [medium.facts(k).frames_per_second for k in (0, row)]
+        if abs(rates[0] - rates[1]) > ROUNDING * rates[0]:
+            raise DataError(
+                f"row {row} has {rates[1]:g} frames a second and row 0 has {rates[0]:g}, so that {self.step} frames are not the same time; take rows of one rate"
+            )
+        images = medium.read(row, frames, self.size)
         return Clip(row, frames, images, self._trajectories(row, frames))
 
     def __iter__(self) -> Iterator[Clip]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from causalkit.datasets._reading import reading
 from causalkit.exceptions import DataError, MissingDependencyError
 from causalkit.graph import CausalGraph
 
@@ -92,13 +93,16 @@ def load_sachs(*, contexts: bool = True, path: str | Path | None = None) -> Grap
     """
     import pandas as pd
 
-    frame = pd.read_csv(_download() if path is None else Path(path), sep="\t")
+    file = _download() if path is None else Path(path)
+    with reading(f"the file of Sachs et al., {file},"):
+        frame = pd.read_csv(file, sep="\t")
     absent = [name for name in (*PROTEINS, *REAGENTS) if name not in frame.columns]
     if absent:
         raise DataError(
             f"the file has no column {absent[0]!r}; expected are the tab-separated columns {', '.join((*PROTEINS, *REAGENTS))}"
         )
-    table = frame[list(PROTEINS)].astype(float)
+    with reading(f"a column of {file}"):
+        table = frame[list(PROTEINS)].astype(float)
     if contexts:
         table = table.assign(condition=_conditions(frame[list(REAGENTS)].to_numpy()))
     graph = CausalGraph.parse(f"{', '.join(PROTEINS)}; {CONSENSUS}", kind="DAG")
@@ -129,4 +133,5 @@ def import_pooch() -> Any:
 def _download() -> str:
     pooch = import_pooch()
     cache = pooch.os_cache("causalkit")
-    return str(pooch.retrieve(URL, known_hash=f"sha256:{SHA256}", fname="sachs.tsv", path=cache))
+    with reading(URL):
+        return str(pooch.retrieve(URL, known_hash=f"sha256:{SHA256}", fname="sachs.tsv", path=cache))

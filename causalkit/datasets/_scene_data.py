@@ -180,7 +180,7 @@ class SceneData:
     def splits(
         self,
         *,
-        by: Literal["id", "uuid"] = "id",
+        by: Literal["id", "uuid", "factors"] = "id",
         shares: Mapping[str, float] | None = None,
         seed: int | None = None,
     ) -> dict[str, Rows]:
@@ -191,8 +191,8 @@ class SceneData:
 
         Parameters
         ----------
-        by : {"id", "uuid"}, default="id"
-            What must not be torn apart, the instance, known by its number or by its name.
+        by : {"id", "uuid", "factors"}, default="id"
+            What must not be torn apart: the instance, known by its number or by its name; or all instances with the same free factors, whose pictures are the same where factors lie on a grid.
         shares : mapping of str to float, default={"train": .7, "validation": .15, "test": .15}
             Shares of instances, which sum to 1.
         seed : int, optional
@@ -210,26 +210,55 @@ class SceneData:
         >>> {name: len(rows) for name, rows in scene.splits().items()}
         {'train': 280, 'validation': 60, 'test': 60}
         """
-        check_choice("by", by, ("id", "uuid"))
+        check_choice("by", by, ("id", "uuid", "factors"))
         if by == "uuid" and self.names is None:
             raise ParameterError("instances of this scene have numbers and no names; split by='id'")
-        names = self.names if by == "uuid" and self.names is not None else None
         chosen = self.split_seed if seed is None else seed
+        if isinstance(chosen, bool) or not isinstance(chosen, int | np.integer):
+            raise ParameterError(f"seed must be an integer, which names the split; got {chosen!r}")
         shares = {"train": 0.7, "validation": 0.15, "test": 0.15} if shares is None else dict(shares)
         if not shares or not min(shares.values()) > 0 or not abs(sum(shares.values()) - 1) < 1e-9:
             raise ParameterError(f"shares are {shares}; give positive shares that sum to 1")
-        instances = np.unique(self.groups)
+        units = self.setting_of_rows() if by == "factors" else self.groups
+        names = self.names if by == "uuid" else self._settings if by == "factors" else None
 
-        def place(instance: int) -> bytes:
-            name = instance if names is None else names[instance]
+        def place(unit: int) -> bytes:
+            name = unit if names is None else names[unit]
             return hashlib.sha256(f"{chosen}:{name}".encode()).digest()
 
-        order = sorted(instances.tolist(), key=place)
+        order = sorted(np.unique(units).tolist(), key=place)
         ends = np.rint(np.cumsum(list(shares.values())) * len(order)).astype(int)
         parts = np.split(np.array(order), ends[:-1])
-        return {
-            name: np.flatnonzero(np.isin(self.groups, part)) for name, part in zip(shares, parts, strict=True)
-        }
+        return {name: np.flatnonzero(np.isin(units, part)) for name, part in zip(shares, parts, strict=True)}
+
+    def setting_of_rows(self) -> Rows:
+        """Return a number for every row that is the same for rows with the same free factors.
+
+        Returns
+        -------
+        numpy.ndarray of int, shape (n,)
+            Numbers from 0; the number of the instance where no free factor is known.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from causalkit.datasets import make_scene
+        >>> scene = make_scene("fall", n=50, levels=2, views=1)
+        >>> len(np.unique(scene.groups)), len(np.unique(scene.setting_of_rows()))
+        (50, 8)
+        """
+        return np.unique(self._texts_of_settings, return_inverse=True)[1].reshape(-1).astype(np.intp)
+
+    @property
+    def _settings(self) -> list[str]:
+        return [str(text) for text in np.unique(self._texts_of_settings)]
+
+    @property
+    def _texts_of_settings(self) -> NDArray[Any]:
+        """The free factors of every row as text, by which they are put in order whatever the order of rows."""
+        free = [name for name in self.info.names("exogenous") if name in self.latents]
+        columns = [self.latents[name].astype(str).to_numpy() for name in free] or [self.groups.astype(str)]
+        return np.array(["|".join(values) for values in zip(*columns, strict=True)])
 
     def environments(
         self,
@@ -330,7 +359,8 @@ class SceneData:
         ----------
         kind : {"views", "counterfactual", "temporal"}
             ``"views"``: every two views of one instance. ``"counterfactual"``: rows of the same view whose free factors differ in exactly one, with a donor, another row with the
-            same new value of it (pairs without one are left out); they exist where free factors lie on a grid. ``"temporal"``: frames of a video that are some time apart.
+            same new value of it (pairs without one are left out); they exist where free factors lie on a grid and laws have no noise, in which rows would differ too (`counterfactual` makes
+            exact ones there). ``"temporal"``: frames of a video that are some time apart.
         stride_seconds : float, optional
             For ``"temporal"``: how far apart, a whole number of frames; by default one frame.
         rng : int, numpy.random.Generator or None, default=0
@@ -357,6 +387,10 @@ class SceneData:
         if kind == "views":
             found = view_pairs(self)
         elif kind == "counterfactual":
+            if self.noise is not None and any((values != 1).any() for values in self.noise.values()):
+                raise DataError(
+                    "the laws of this scene have noise, in which rows differ too; counterfactual() makes exact counterfactuals of it"
+                )
             found = counterfactual_pairs(self, as_generator(rng))
         else:
             videos = self._videos()

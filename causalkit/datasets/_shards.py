@@ -356,6 +356,14 @@ def unfinished_name(path: Path) -> Path:
     return path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
 
 
+def _forget(path: Path) -> None:
+    """Remove a file of the hub's cache, which is a link to where its content lies."""
+    content = path.resolve()
+    for file in (path, content):
+        with suppress(OSError):
+            file.unlink()
+
+
 def verify(path: Path, sha256: str) -> None:
     """Compare a file with its checksum; a note beside it spares the next comparison while it does not change."""
     stamp = f"{sha256} {path.stat().st_size} {path.stat().st_mtime_ns}"
@@ -365,8 +373,9 @@ def verify(path: Path, sha256: str) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:
+        _forget(path)
         raise DataError(
-            f"{path} has the checksum {found[:12]}..., the hub states {sha256[:12]}...; delete it and load again"
+            f"{path} had the checksum {found[:12]}..., the hub states {sha256[:12]}...; it was removed from the cache: load again"
         )
     try:
         note.write_text(stamp)

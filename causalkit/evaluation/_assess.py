@@ -38,17 +38,22 @@ Rows: TypeAlias = NDArray[np.intp]
 FOLDS, BOOTSTRAP, NULL = range(3)
 # Types of factors that several columns stand for.
 SEVERAL_COLUMNS = ("cyclic", "categorical")
+LARGEST = 1e100
 
 
 @dataclass(frozen=True)
 class Sample:
-    """True factors and codes of the same rows, with the groups that must stay together and a half for each group."""
+    """True factors and codes of the same rows, with the groups that must stay together and a half for each group.
+
+    Where several codes stand for one thing, `slots` says for which: at most one of them is matched, and to one factor.
+    """
 
     factors: Table
     codes: Floats
     groups: Rows
     half: NDArray[np.bool_]
     left_out: tuple[str, ...] = ()
+    slots: Rows | None = None
 
     @property
     def n_groups(self) -> int:
@@ -89,7 +94,9 @@ class Sample:
         places = [self.factors.index(name) for name in names]
         yield replace(self, codes=self.factors.values[:, places])
         if any(self.factors.types[k] in SEVERAL_COLUMNS for k in places):
-            yield replace(self, codes=np.hstack([design(self.factors, k) for k in places]))
+            columns = [design(self.factors, k) for k in places]
+            slots = np.repeat(np.arange(len(columns)), [c.shape[1] for c in columns])
+            yield replace(self, codes=np.hstack(columns), slots=slots)
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,8 @@ class RepresentationScore:
     p_value : float
         Share of such scores that are at least as high, counting the score itself; NaN without permutations.
     ceiling : float
-        Score of the free factors themselves as codes.
+        Score of the free factors themselves as codes: what is reached by finding the causes, and nothing else. Codes that also hold functions of them, such as those of a
+        supervised encoder, may pass it.
     n, n_groups : int
         Rows and groups.
     parts : mapping
@@ -141,7 +149,7 @@ class RepresentationScore:
 
     @property
     def corrected(self) -> float:
-        """The score on the scale from chance (0) to ceiling (1)."""
+        """The score on the scale from chance (0) to ceiling (1); above 1 for codes that hold more than the free factors."""
         room = self.ceiling - self.chance
         return (self.value - self.chance) / room if room > 0 else float("nan")
 
@@ -155,6 +163,11 @@ class RepresentationScore:
         if not np.isnan(self.chance):
             text += f", chance {self.chance:.3f} (p = {self.p_value:.3g})"
         return f"{text}, ceiling {self.ceiling:.3f}; {self.n} rows in {self.n_groups} groups"
+
+
+def revision_of(data: Any) -> str:
+    """Return the revision of a scene, or where it comes from if it has none."""
+    return str(data.revision or ("generated" if data.noise is not None else "a local copy"))
 
 
 def design(factors: Table, k: int) -> Floats:
@@ -183,13 +196,15 @@ def read_sample(z_true: Any, z_hat: Any, factor_types: ColumnTypes, groups: Any,
 
 
 def read_codes(z_hat: Any) -> Floats:
-    """Read codes, which are numbers or truth values."""
-    table = read_columns(z_hat, "h")
+    """Read codes, which are numbers or truth values; those of extreme size are brought to another unit, in which products do not overflow."""
+    table = read_columns(z_hat, "code")
     for name, kind in zip(table.names, table.types, strict=True):
         levels = table.levels.get(name, ())
         if kind == "categorical" and not all(str(level) in ("False", "True") for level in levels):
             raise DataError(f"z_hat has the text column {name!r}; codes are numbers")
-    return table.values
+    largest = np.abs(table.values).max(axis=0, initial=0.0)
+    extreme = (largest > LARGEST) | ((largest < 1 / LARGEST) & (largest > 0))
+    return np.asarray(table.values / np.where(extreme, largest, 1.0)) if extreme.any() else table.values
 
 
 def _read_groups(groups: Any, n: int) -> Rows:

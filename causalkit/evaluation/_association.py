@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
 from causalkit._validation import Floats, Table
-from causalkit.evaluation._assess import SEVERAL_COLUMNS, Sample, design
+from causalkit.evaluation._assess import SEVERAL_COLUMNS, Rows, Sample, design
 
 Correlation: TypeAlias = Literal["pearson", "spearman"]
 
@@ -41,6 +41,13 @@ def associations(factors: Table, codes: Floats, correlation: Correlation = "pear
     for k in set(range(factors.n_columns)) - set(plain):
         out[k] = np.linalg.norm(_basis(design(factors, k)).T @ units, axis=0)
     return np.minimum(out, 1.0)
+
+
+def by_slot(scores: Floats, slots: Rows | None) -> Floats:
+    """Return scores of things rather than codes, shape (D, S): where several codes stand for one thing, the best of them."""
+    if slots is None:
+        return scores
+    return np.stack([scores[:, slots == s].max(axis=1) for s in range(int(slots.max()) + 1)], axis=1)
 
 
 def unit_columns(columns: Floats) -> Floats:

@@ -18,7 +18,7 @@ from sklearn.preprocessing import SplineTransformer
 from causalkit._random import Seed
 from causalkit._validation import ColumnTypes, Floats
 from causalkit.evaluation._assess import Around, Outcome, RepresentationScore, Sample, assess_one, read_sample
-from causalkit.evaluation._association import matched_mean, matching, targets_of
+from causalkit.evaluation._association import by_slot, matched_mean, matching, targets_of
 from causalkit.evaluation._regressors import Regressor, predict_all
 from causalkit.exceptions import ParameterError
 
@@ -121,7 +121,7 @@ def _matrix(fit: Sample, test: Sample) -> Floats:
                 for k, (t, g) in enumerate(zip(targets, guesses, strict=True))
             ]
         )
-    return np.array(columns).T
+    return by_slot(np.array(columns).T, fit.slots)
 
 
 def _spline_guess(code: Floats, targets: Floats, new: Floats) -> Floats:

@@ -28,9 +28,17 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from causalkit._random import Seed, entropy, stream
-from causalkit._validation import Floats, Table, check_between, check_choice, check_count, read_table
+from causalkit._validation import (
+    Floats,
+    Table,
+    check_between,
+    check_choice,
+    check_count,
+    check_same_index,
+    read_table,
+)
 from causalkit.discovery import CDNOD, PC
-from causalkit.evaluation._assess import Rows, read_codes, rows_of_groups
+from causalkit.evaluation._assess import Rows, read_codes, revision_of, rows_of_groups
 from causalkit.evaluation._association import Correlation, associations, matching
 from causalkit.evaluation._graph_metrics import GraphReport, graph_report, shd
 from causalkit.exceptions import DataError, ParameterError
@@ -48,6 +56,9 @@ Classes: TypeAlias = Mapping[str, tuple[str, ...]]
 Environments: TypeAlias = Mapping[str, Mapping[str, Any]]
 KNOWN, TRUE, LEARNED = "true factors, known graph", "true factors, discovery", "codes, discovery"
 CONTEXT = "environment"
+# Codes that do not vary go with nothing.
+UNRELATED = 1e-9
+FEWEST_INSTANCES = 4
 
 
 @dataclass(frozen=True)
@@ -139,7 +150,7 @@ class LatentGraphReport:
                 f"{name:28}{s.shd:3}{s.skeleton.f1:13.2f}{s.arrowhead.f1:14.2f}"
                 for name, s in self.scores.items()
             ),
-            f"matched: {codes}; the same in {self.agreement:.0%} of resamplings, SHD {low} to {high}",
+            f"matched: {codes}{'' if np.isnan(self.agreement) else f'; the same in {self.agreement:.0%} of resamplings, SHD {low} to {high}'}",
             f"known graph: {holds.rejected} of {holds.tested} independences rejected, {holds.skipped} cannot be tested",
             *(f"changing ({name}): {', '.join(found) or 'none'}" for name, found in self.changing.items()),
             *self.notes,
@@ -216,6 +227,7 @@ def latent_graph_report(
     check_between("tolerance", tolerance, 0, 1)
     check_choice("correlation", correlation, ("pearson", "spearman"))
     check_count("n_matchings", n_matchings, least=0)
+    check_same_index(data.latents, codes)
     known = read_codes(codes)
     if len(known) != len(data):
         raise DataError(
@@ -227,6 +239,9 @@ def latent_graph_report(
     both = np.intersect1d(data.groups[matched], data.groups[seen])
     if both.size:
         raise DataError(f"{both.size} instances are in both match_on and rows (the first is {both[0]})")
+    for name, part in (("match_on", matched), ("rows", seen)):
+        if (number := len(np.unique(data.groups[part]))) < FEWEST_INSTANCES:
+            raise DataError(f"{name} has {number} instances; at least {FEWEST_INSTANCES} are needed")
     study = _Study(data, known, matched, seen, search, environments, correlation, tolerance)
     return study.report(n_matchings, rng)
 
@@ -275,7 +290,7 @@ class _Study:
             changing=changing,
             notes=tuple(self._notes(on_factors, on_codes, pairs)),
             about={
-                "data": f"{self.data.info.name}, revision {self.data.revision or 'generated'}",
+                "data": f"{self.data.info.name}, revision {revision_of(self.data)}",
                 "instances": f"{len(self._rows.frame)} searched, {len(np.unique(self.data.groups[self.matched]))} matched",
                 "search": repr(self._template),
                 "seed": str(rng),
@@ -405,7 +420,11 @@ class _Study:
         types = {name: t for name, t in self.data.factor_types.items() if name in names}
         table: Table = read_table(self.data.latents[names].iloc[rows], types)
         matrix = associations(table, self.codes[rows], self.correlation)
-        pairs = matching(matrix)
+        pairs = [(i, j) for i, j in matching(matrix) if matrix[i, j] > UNRELATED]
+        if not pairs:
+            raise DataError(
+                "no code goes with any factor in the rows for matching; there is nothing to search among"
+            )
         return {names[i]: j for i, j in pairs}, {names[i]: float(matrix[i, j]) for i, j in pairs}
 
     def _resampled(self, count: int, base: int) -> Iterable[Rows]:

@@ -27,6 +27,7 @@ from causalkit.evaluation._assess import (
 from causalkit.evaluation._association import (
     Correlation,
     associations,
+    by_slot,
     matched_mean,
     matching,
     targets_of,
@@ -131,12 +132,14 @@ def mcc(
 
 
 def _strong(sample: Sample, correlation: Correlation, where: Where) -> Outcome:
-    matrix = associations(sample.factors, sample.codes, correlation)
+    matrix = by_slot(associations(sample.factors, sample.codes, correlation), sample.slots)
     pairs = matching(matrix)
     parts = {"matching": {sample.factors.names[i]: j for i, j in pairs}, "matrix": matrix}
     if where == "in":
         return Outcome({"mcc": matched_mean(matrix, pairs)}, parts)
-    each = [associations(half.factors, half.codes, correlation) for half in sample.halves()]
+    each = [
+        by_slot(associations(half.factors, half.codes, correlation), sample.slots) for half in sample.halves()
+    ]
     crossed = [matched_mean(each[1], matching(each[0])), matched_mean(each[0], matching(each[1]))]
     return Outcome({"mcc": float(np.mean(crossed))}, parts)
 

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit._random import Seed
-from causalkit._validation import Floats, check_count
+from causalkit._validation import Floats, check_count, check_same_index
 from causalkit._version import __version__
-from causalkit.evaluation._assess import RepresentationScore, read_codes
+from causalkit.evaluation._assess import RepresentationScore, read_codes, revision_of
 from causalkit.evaluation._association import unit_columns
 from causalkit.evaluation._component_r2 import component_r2
 from causalkit.evaluation._disentanglement import dci, mig
@@ -41,6 +41,7 @@ Encode: TypeAlias = Callable[[NDArray[np.uint8]], Any]
 FREE, ALL = "MCC, free factors", "MCC, all factors"
 HELD = "kernel regression, free factors"
 SAME = 1 - 1e-9
+FEWEST_GROUPS = 4
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,7 @@ def representation_report(
 
     Notes
     -----
-    *Leaks* that are looked for: instances in both `rows` and `trained_on`; codes that equal a factor to nine digits; the instance number, the row number or the view, which predict
+    *Leaks* that are looked for: instances, or settings of all free factors, in both `rows` and `trained_on`; codes that equal a factor to nine digits; the instance number, the row number or the view, which predict
     free factors as well as the codes do; factors that are copies of each other (which is no fault of the codes, but counts a find twice).
 
     Examples
@@ -265,14 +266,35 @@ def representation_report(
     ((), 'MCC, free factors')
     """
     check_count("batch_size", batch_size)
+    if not hasattr(data, "latents") or not hasattr(data, "groups"):
+        raise ParameterError(
+            f"data must be a SceneData, of make_scene or load_causalverse; got {type(data).__name__}. For plain arrays there are the scores themselves, such as mcc"
+        )
     chosen = data.splits()["test"] if rows is None else data.positions(rows)
+    groups = len(np.unique(data.groups[chosen]))
+    if groups < FEWEST_GROUPS:
+        raise DataError(
+            f"{groups} instances are scored; at least {FEWEST_GROUPS} are needed. By default it is the test part of splits(); give rows="
+        )
     part = data.take(chosen)
     codes = _encode(data, part, chosen, encode, batch_size)
     z, notes = _complete_factors(part)
-    free = [name for name in part.info.names("exogenous") if name in z.columns] or list(z.columns)
+    free = [name for name in part.info.names("exogenous") if name in z.columns]
+    if not free and part.info.names("exogenous"):
+        raise DataError(
+            "no free factor of these rows varies and is known everywhere; there is nothing to recover"
+        )
+    if not free:
+        notes.append("Which factors are free is not known; where scores say free, they are of all factors.")
+        free = list(z.columns)
     types = _among(part.factor_types, z.columns)
     around = {"groups": part.groups, "n_bootstrap": n_bootstrap, "n_permutations": n_permutations, "rng": rng}
     scores = _scores(z, free, types, codes, around)
+    passing = [
+        f"{name} passes its ceiling: the codes hold more than the free factors, such as functions of them."
+        for name, score in scores.items()
+        if score.value > score.ceiling + 0.02
+    ]
     leaks = [
         *_shared(data, chosen, trained_on),
         *_given_away(z, codes),
@@ -280,7 +302,7 @@ def representation_report(
     ]
     about = {
         "data": f"{part.info.title} ({part.info.name})",
-        "revision": part.revision or "generated",
+        "revision": revision_of(part),
         "rows": f"{len(part)} in {len(np.unique(part.groups))} instances",
         "codes": str(codes.shape[1]),
         "seed": str(rng),
@@ -289,7 +311,7 @@ def representation_report(
     matrix = scores[ALL].parts["matrix"]
     published = () if protocol is None else _published(z, codes, types, part.groups, protocol, rng)
     return RepresentationReport(
-        scores, tuple(leaks), (*notes, *_copies(z)), about, matrix, tuple(z.columns), published
+        scores, tuple(leaks), (*notes, *_copies(z), *passing), about, matrix, tuple(z.columns), published
     )
 
 
@@ -306,6 +328,7 @@ def _published(
 def _encode(data: SceneData, part: SceneData, rows: Rows, encode: Encode | Any, batch_size: int) -> Floats:
     """Return the codes of the rows that are scored."""
     if not callable(encode):
+        check_same_index(data.latents, encode)
         codes = read_codes(encode)
         if len(codes) != len(data):
             raise DataError(
@@ -314,12 +337,16 @@ def _encode(data: SceneData, part: SceneData, rows: Rows, encode: Encode | Any, 
         return codes[rows]
     if part.images is None:
         raise DataError("these data have no pictures to encode; load them with what='images', or give codes")
-    found = []
+    found: list[Floats] = []
     for first in range(0, len(part), batch_size):
         batch = np.arange(first, min(first + batch_size, len(part)))
         codes = read_codes(encode(part.images.read(batch)))
         if len(codes) != len(batch):
             raise DataError(f"encode gave {len(codes)} rows of codes for {len(batch)} pictures")
+        if found and codes.shape[1] != found[0].shape[1]:
+            raise DataError(
+                f"encode gave {found[0].shape[1]} codes for the first pictures and {codes.shape[1]} from picture {first} on"
+            )
         found.append(codes)
     return np.vstack(found)
 
@@ -359,10 +386,19 @@ def _scores(
 
 
 def _shared(data: SceneData, rows: Rows, trained_on: Sequence[int] | Rows | None) -> Iterator[str]:
-    if trained_on is not None:
-        both = np.intersect1d(data.groups[rows], data.groups[data.positions(trained_on)])
-        if both.size:
-            yield f"{both.size} instances are both among the rows that are scored and among those trained on (the first is {both[0]})."
+    if trained_on is None:
+        return
+    seen = data.positions(trained_on)
+    both = np.intersect1d(data.groups[rows], data.groups[seen])
+    if both.size:
+        yield f"{both.size} instances are both among the rows that are scored and among those trained on (the first is {both[0]})."
+    settings = data.setting_of_rows()
+    again = np.isin(settings[rows], settings[seen]) & ~np.isin(data.groups[rows], both)
+    if again.any():
+        yield (
+            f"{again.mean():.0%} of the rows that are scored have the free factors of a row that was trained on, and so perhaps its picture: "
+            "codes of instances seen before do well on them. Split with splits(by='factors')."
+        )
 
 
 def _given_away(z: pd.DataFrame, codes: Floats) -> Iterator[str]:

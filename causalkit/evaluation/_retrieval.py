@@ -108,14 +108,29 @@ def counterfactual_retrieval(
                 f"question {question} changes the codes {list(columns)}; there are {codes.shape[1]} codes"
             )
         edited[question, list(columns)] = codes[place[1], list(columns)]
-    ranks = _ranks(codes, edited, rows, _labels(same, len(codes)))
-    others = len(codes) - 1
+    labels = _labels(same, len(codes))
+    unchanged = np.flatnonzero(labels[rows[:, 0]] == labels[rows[:, 2]])
+    if unchanged.size:
+        raise ParameterError(
+            f"question {unchanged[0]} has a target that shows the same as its factual row; nothing is changed by it"
+        )
+    ranks = _ranks(codes, edited, rows, labels)
+    right = np.bincount(labels)[labels[rows[:, 2]]]
     return Retrieval(
         {k: float((ranks <= k).mean()) for k in ks},
-        {k: min(k / others, 1.0) for k in ks},
+        {k: float(_chance(right, len(codes) - 1, k).mean()) for k in ks},
         float(np.median(ranks)),
         len(rows),
     )
+
+
+def _chance(right: NDArray[np.intp], others: int, k: int) -> Floats:
+    """Return the probability that fewer than k wrong rows come before the first right one, if rows come in any order."""
+    wrong = others - right
+    none_right = np.ones(len(right))
+    for place in range(k):
+        none_right *= np.maximum(wrong - place, 0) / np.maximum(others - place, 1)
+    return 1 - none_right
 
 
 def _scaled(codes: Floats) -> Floats:

@@ -61,8 +61,9 @@ def handler_for(hub):
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(body)
+                # Counted first: the client may have read all of it, and gone on, before this thread does.
                 hub.sent += len(body)
+                self.wfile.write(body)
 
         def as_json(self, content):
             self.reply(200, json.dumps(content).encode(), Content_Type="application/json")

@@ -181,7 +181,7 @@ class TestFolder:
             load_causalverse("fall", path=tmp_path)
         put(tmp_path, files)
         first.write_bytes(first.read_bytes()[:-100])
-        with pytest.raises(DataError, match="00000-of-00003.parquet cannot be read as parquet"):
+        with pytest.raises(DataError, match="00000-of-00003.parquet, as parquet, cannot be read"):
             load_causalverse("fall", path=tmp_path)
         pq.write_table(pa.table({"pixels": [1]}), first)
         with pytest.raises(DataError, match="has the columns pixels; 'metavalue' is expected"):

@@ -110,5 +110,5 @@ class TestTuebingen:
             load_tuebingen_pairs(self.folder(tmp_path, "0077 1 1 2 2 1\n"))
         self.folder(tmp_path)
         (tmp_path / "pair0001.txt").write_text("a b\n")
-        with pytest.raises(DataError, match="does not hold numbers"):
+        with pytest.raises(DataError, match="should hold numbers"):
             load_tuebingen_pairs(tmp_path)

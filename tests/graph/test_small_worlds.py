@@ -16,7 +16,7 @@ from causalkit.graph import _classes, _meek
 from causalkit.graph._pattern import Pattern
 from tests.conftest import all_dags
 
-NAMES = "ABCDE"
+NAMES = "ABCD"
 
 
 @cache
