@@ -188,7 +188,7 @@ def _by_regression(fit: Sample, test: Sample, regressor: Regressor) -> float:
 def _pooled_correlation(truth: Floats, guess: Floats) -> float:
     truth, guess = truth - truth.mean(axis=0), guess - guess.mean(axis=0)
     known, said = np.linalg.norm(truth), np.linalg.norm(guess)
-    return float(abs((truth * guess).sum()) / known / said) if said > 1e-9 * known else 0.0
+    return float(abs((truth * guess).sum()) / known / said) if said > 1e-9 * known > 0 else 0.0
 
 
 def _require_numbers(factors: Table) -> None:

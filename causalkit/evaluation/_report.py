@@ -253,6 +253,8 @@ def representation_report(
 
     Notes
     -----
+    Rows with the same free factors are one observation, since they may show the same: halves, resampling and chance keep them together.
+
     *Leaks* that are looked for: instances, or settings of all free factors, in both `rows` and `trained_on`; codes that equal a factor to nine digits; the instance number, the row number or the view, which predict
     free factors as well as the codes do; factors that are copies of each other (which is no fault of the codes, but counts a find twice).
 
@@ -271,12 +273,12 @@ def representation_report(
             f"data must be a SceneData, of make_scene or load_causalverse; got {type(data).__name__}. For plain arrays there are the scores themselves, such as mcc"
         )
     chosen = data.splits()["test"] if rows is None else data.positions(rows)
-    groups = len(np.unique(data.groups[chosen]))
-    if groups < FEWEST_GROUPS:
-        raise DataError(
-            f"{groups} instances are scored; at least {FEWEST_GROUPS} are needed. By default it is the test part of splits(); give rows="
-        )
     part = data.take(chosen)
+    settings = _units(part)
+    if (number := len(np.unique(settings))) < FEWEST_GROUPS:
+        raise DataError(
+            f"{number} settings of the free factors are scored; at least {FEWEST_GROUPS} are needed. By default it is the test part of splits(); give rows="
+        )
     codes = _encode(data, part, chosen, encode, batch_size)
     z, notes = _complete_factors(part)
     free = [name for name in part.info.names("exogenous") if name in z.columns]
@@ -288,7 +290,7 @@ def representation_report(
         notes.append("Which factors are free is not known; where scores say free, they are of all factors.")
         free = list(z.columns)
     types = _among(part.factor_types, z.columns)
-    around = {"groups": part.groups, "n_bootstrap": n_bootstrap, "n_permutations": n_permutations, "rng": rng}
+    around = {"groups": settings, "n_bootstrap": n_bootstrap, "n_permutations": n_permutations, "rng": rng}
     scores = _scores(z, free, types, codes, around)
     passing = [
         f"{name} passes its ceiling: the codes hold more than the free factors, such as functions of them."
@@ -303,16 +305,24 @@ def representation_report(
     about = {
         "data": f"{part.info.title} ({part.info.name})",
         "revision": revision_of(part),
-        "rows": f"{len(part)} in {len(np.unique(part.groups))} instances",
+        "rows": f"{len(part)} in {len(np.unique(part.groups))} instances, {number} settings of the free factors",
         "codes": str(codes.shape[1]),
         "seed": str(rng),
         "versions": f"causalkit {__version__}, NumPy {np.__version__}, Python {platform.python_version()}",
     }
     matrix = scores[ALL].parts["matrix"]
-    published = () if protocol is None else _published(z, codes, types, part.groups, protocol, rng)
+    published = () if protocol is None else _published(z, codes, types, settings, protocol, rng)
     return RepresentationReport(
         scores, tuple(leaks), (*notes, *_copies(z), *passing), about, matrix, tuple(z.columns), published
     )
+
+
+def _units(part: SceneData) -> Rows:
+    """Return what is one observation: an instance, or all instances with the same free factors."""
+    if not len(part):
+        return part.groups
+    settings = part.setting_of_rows()
+    return settings if len(np.unique(settings)) < len(np.unique(part.groups)) else part.groups
 
 
 def _published(
@@ -442,7 +452,8 @@ def _probes(
                 factor_types=some,
                 **quiet,
             )
-            if found.value >= held.value and found.value > 0.1:
+            by_chance = max(0.1, 1.5 / np.sqrt(found.n_groups))
+            if found.value >= held.value and found.value > by_chance:
                 yield f"The {what} alone predicts the free factors as well as the codes do ({found.value:.2f} against {held.value:.2f})."
 
 

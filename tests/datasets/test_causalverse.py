@@ -479,8 +479,11 @@ class TestHub:
         name = "data/fall-00001-of-00003.parquet"
         with serving(hub) as address:
             hub.tampered = {name}
-            with pytest.raises(DataError, match="checksum"):
+            with pytest.raises(DataError, match="removed from the cache: load again"):
                 load_causalverse("fall", "images", endpoint=address, cache_dir=tmp_path)
+            hub.tampered = set()
+            again = load_causalverse("fall", "images", endpoint=address, cache_dir=tmp_path)
+            assert len(again.as_numpy()[1]) == len(again)
 
     def test_unknown_revision_and_no_server(self, hub, tmp_path):
         with serving(hub) as address, pytest.raises(DataError, match="cannot list"):

@@ -73,6 +73,22 @@ def brightness(images):
     return images.reshape(len(images), -1).mean(axis=1)
 
 
+def test_videos_of_another_rate_do_not_share_a_time_step(folder):
+    """Two frames of a video of 20 frames a second are half the time of two frames of the others."""
+    name = min(p for p in (folder / "video").glob("u_3_*_color.mp4"))
+    name.write_bytes(mp4(3, rate=2 * RATE))
+    found = load_causalverse("fall_simple", "videos", path=folder)
+    clips = found.clips(3, 0.2)
+    good = [
+        k
+        for k in range(len(clips))
+        if found.recordings.color.facts(int(clips.rows[k])).frames_per_second == RATE
+    ]
+    assert len(clips[good[0]].images) == 3
+    with pytest.raises(DataError, match="20 frames a second and row 0 has 10"):
+        [clips[k] for k in range(len(clips)) if k not in good]
+
+
 class TestFolder:
     def test_factors_views_and_names(self, folder):
         found = load_causalverse("fall_simple", "videos", path=folder)

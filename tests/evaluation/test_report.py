@@ -35,7 +35,7 @@ class TestScores:
         assert 3 / 7 - 1e-9 < card.scores["MCC, all factors"].ceiling < 0.5
         assert card.scores["DCI disentanglement"].value > 0.9
         assert card.leaks == ()
-        assert card.about["rows"] == "144 in 36 instances"
+        assert card.about["rows"] == "144 in 36 instances, 36 settings of the free factors"
         table = card.to_pandas()
         assert table.loc["MCC, free factors", "ci_low"] <= table.loc["MCC, free factors", "value"]
 

@@ -90,10 +90,20 @@ class TestSettings:
             there = set(map(tuple, shuffled.latents[free].iloc[other[name]].to_numpy()))
             assert here == there
 
-    def test_a_table_of_known_settings_is_seen_through(self):
-        """A random code for every setting scores perfectly on a split by instances; the card names the leak, and the other split is clean."""
-        scene = make_scene("fall", n=400, levels=3, views=1)
+    def test_a_random_code_for_every_setting_knows_nothing(self):
+        """Rows with one setting are one observation: as many as there are instances, they scored 1."""
+        scene = make_scene("fall", n=400, levels=4, views=1)
         codes = np.random.default_rng(0).normal(size=(1000, 5))[scene.setting_of_rows()]
+        score = "kernel regression, free factors"
+        card = representation_report(scene, codes, rows=range(400), **QUIET)
+        assert card.scores[score].n_groups == 64
+        assert card.scores[score].value < 0.35
+        torn = mcc(scene.latents[["h1", "r", "u"]], codes, variant="regression", regressor="kernel", **QUIET)
+        assert torn.value > 0.7
+
+    def test_settings_on_both_sides_are_a_leak(self):
+        scene = make_scene("fall", n=400, levels=3, views=1)
+        codes = scene.latents.to_numpy(dtype=float) @ np.random.default_rng(0).normal(size=(4, 4))
         torn, whole = scene.splits(), scene.splits(by="factors")
         card = representation_report(scene, codes, rows=torn["test"], trained_on=torn["train"], **QUIET)
         assert any("by='factors'" in leak for leak in card.leaks)
@@ -122,14 +132,14 @@ class TestRows:
         def widening(pictures):
             return np.random.default_rng(0).normal(size=(len(pictures), next(widths)))
 
-        with pytest.raises(DataError, match="0 instances are scored"):
+        with pytest.raises(DataError, match="0 settings"):
             representation_report(scene, scene.latents.to_numpy(dtype=float), rows=[])
         with pytest.raises(DataError, match=r"from picture \d+ on"):
             representation_report(scene, widening, batch_size=8)
         with pytest.raises(ParameterError, match="data must be a SceneData"):
             representation_report(scene.latents, scene.latents)
         small = make_scene("fall", n=2)
-        with pytest.raises(DataError, match="instances are scored"):
+        with pytest.raises(DataError, match="settings of the free factors are scored"):
             representation_report(small, small.latents.to_numpy(dtype=float))
 
     def test_missing_codes_are_codes(self):
