@@ -41,8 +41,8 @@ def _differing_in(data: SceneData, factor: str, rng: np.random.Generator) -> pd.
     rows = data.latents[[*others, factor]].assign(view=data.views, row=np.arange(len(data)))
     both = rows.merge(rows, on=[*others, "view"], suffixes=("", "_new"))
     both = both[both[factor] != both[f"{factor}_new"]]
-    alike = rows.groupby([factor, "view"]).ngroup().to_numpy(dtype=np.intp)
-    donors = _another_of_the_kind(alike, both.row_new.to_numpy(dtype=np.intp), rng)
+    alike = rows.groupby([factor, "view"]).ngroup().to_numpy().astype(np.intp)
+    donors = _another_of_the_kind(alike, both.row_new.to_numpy().astype(np.intp), rng)
     found = pd.DataFrame(
         {
             "factual": both.row.to_numpy(),

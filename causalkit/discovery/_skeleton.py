@@ -257,6 +257,7 @@ class SkeletonSearch:
 def _least_dependent(skeleton: Skeleton, i: int, j: int) -> Separation:
     """Return the set with the largest p-value, for a pair that no set separates although it has no edge."""
     of_pair = [block.select((block.i == i) & (block.j == j)) for block in skeleton.blocks]
-    block = max(of_pair, key=lambda b: b.results.log_p_value.max(initial=-np.inf))
+    tested = [block for block in of_pair if len(block.results.log_p_value)]
+    block = max(tested, key=lambda b: b.results.log_p_value.max())
     best = int(block.results.log_p_value.argmax())
     return Separation(tuple(block.given[best].tolist()), float(block.results.p_value[best]), separates=False)

@@ -14,7 +14,7 @@ from causalkit._validation import check_choice, check_count, check_share, read_t
 from causalkit.exceptions import GraphKindError, KnowledgeError, NotExtendableError, ParameterError
 from causalkit.graph import CausalGraph, GraphKind
 from causalkit.llm_causal._claims import Claim, KnowledgeBase
-from causalkit.llm_causal._fusion import Evidence, Fusion, Policy, Settings, with_claims
+from causalkit.llm_causal._fusion import CERTAIN, Evidence, Fusion, Policy, Settings, with_claims
 from causalkit.llm_causal._ledger import Budget, Meter
 from causalkit.llm_causal._names import from_names
 from causalkit.llm_causal._posterior import Reliability
@@ -59,8 +59,8 @@ class GraphBuilder:
     samples : int, optional
         Repetitions of each question, with other words and orders: by default 3 for "graph", otherwise 1. Repetitions that agree are counted as what they are worth, see `Reliability`.
     claims : iterable of Claim, default=()
-        What is known already, such as verdicts of people; used before anything is asked. Those with a probability of .95 or more are taken as true, others weigh the members of the class.
-        They need data or a graph.
+        What is known already, such as verdicts of people; used before anything is asked. Those with a probability of .95 or more are taken as true: they choose among the graphs that the data
+        leave, and under "expert_first" the search in the data is held to them, edges included. Others weigh the members of the class. They need data or a graph.
     reliability : Reliability, optional
         How far to believe the expert; by default what an exam on known directions shows. With it, no exam is held; to weigh data and answers ("bayes", "expert_first"), all arrows are asked about
         in any case.
@@ -296,6 +296,7 @@ class GraphBuilder:
         )
 
     def _fitted(self, model: Any, columns: Any) -> Any:
+        self._tell_search(model)
         if self._context is None:
             return model.fit(columns)
         if "context" not in inspect.signature(model.fit).parameters:
@@ -303,6 +304,13 @@ class GraphBuilder:
                 f"{type(model).__name__} takes no context; give discovery=CDNOD() from causalkit.discovery"
             )
         return model.fit(columns, context=self._context)
+
+    def _tell_search(self, model: Any) -> None:
+        """Give claims that are taken as true to the search as knowledge, where they come before the data and the user gave no other."""
+        sure = KnowledgeBase(c for c in self.claims if c.probability >= CERTAIN)
+        if self._settings.policy == "expert_first" and len(sure) and getattr(model, "knowledge", "") is None:
+            names = [v.name for v in self.variables]
+            model.set_params(knowledge=sure.resolved(names)[0].to_background())
 
     def _columns(self) -> Any:
         contexts = [self._context] if isinstance(self._context, str) else list(self._context or ())
