@@ -17,7 +17,8 @@ from causalkit.datasets._labels import Problems, build_table, read_labels
 from causalkit.datasets._manifest import SceneInfo, describe
 from causalkit.datasets._parquet_images import ParquetImages
 from causalkit.datasets._partial import Part, choose, coverage, fetch, list_parts
-from causalkit.datasets._scene_data import SceneData, require_pandas
+from causalkit.datasets._reading import require_pandas
+from causalkit.datasets._scene_data import SceneData
 from causalkit.datasets._shards import (
     SHARD,
     DownloadPlan,

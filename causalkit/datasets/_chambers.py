@@ -16,9 +16,8 @@ import numpy as np
 
 from causalkit._validation import check_choice
 from causalkit.datasets._domain_graphs import graph_of_arrows
-from causalkit.datasets._reading import reading
+from causalkit.datasets._reading import reading, require_pandas
 from causalkit.datasets._sachs import GraphData, import_pooch
-from causalkit.datasets._scene_data import require_pandas
 from causalkit.exceptions import DataError, ParameterError
 from causalkit.graph import CausalGraph
 

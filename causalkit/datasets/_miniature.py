@@ -12,7 +12,8 @@ from causalkit._validation import check_between, check_count
 from causalkit.datasets._images import Rendered
 from causalkit.datasets._laws import LAWS
 from causalkit.datasets._manifest import SceneInfo, describe
-from causalkit.datasets._scene_data import SceneData, require_pandas
+from causalkit.datasets._reading import require_pandas
+from causalkit.datasets._scene_data import SceneData
 from causalkit.exceptions import DataError, ParameterError
 
 __all__ = ["make_scene"]

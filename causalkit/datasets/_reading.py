@@ -1,16 +1,17 @@
-"""One way to say that a file, or an answer from the net, cannot be read: what it is, and what went wrong."""
+"""One way to say that a file, or an answer from the net, cannot be read: what it is, and what went wrong or is not installed."""
 
 from __future__ import annotations
 
+import importlib.util
 import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from causalkit.exceptions import CausalKitError, DataError
+from causalkit.exceptions import CausalKitError, DataError, MissingDependencyError
 
-__all__ = ["reading"]
+__all__ = ["reading", "require_pandas"]
 
 UNREADABLE = (
     OSError,
@@ -49,6 +50,14 @@ def reading(what: str) -> Iterator[None]:
         if not isinstance(problem, UNREADABLE) and library not in TRANSPORT:
             raise
         raise DataError(f"{what} cannot be read: {short(problem)}") from problem
+
+
+def require_pandas() -> None:
+    """Say what to install, before anything is made that needs data frames."""
+    if importlib.util.find_spec("pandas") is None:
+        raise MissingDependencyError(
+            "scenes are data frames and need pandas: pip install 'causalkit[frames]'"
+        )
 
 
 def short(problem: Exception) -> str:

@@ -7,7 +7,6 @@ should count them as several.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from causalkit.datasets._manifest import Factor, SceneInfo
 from causalkit.datasets._pairs import counterfactual_pairs, equal_factors, frame_pairs, view_pairs
 from causalkit.datasets._recordings import Clips, Medium, Recordings, make_clips
 from causalkit.datasets._videos import CachedVideos
-from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
+from causalkit.exceptions import DataError, ParameterError
 from causalkit.graph import CausalGraph
 
 if TYPE_CHECKING:
@@ -36,14 +35,6 @@ __all__ = ["SceneData"]
 Rows: TypeAlias = NDArray[np.intp]
 Range: TypeAlias = tuple[float, float] | Iterable[Any]
 PAIRS = ("views", "counterfactual", "temporal")
-
-
-def require_pandas() -> None:
-    """Say what to install, before anything is made that needs data frames."""
-    if importlib.util.find_spec("pandas") is None:
-        raise MissingDependencyError(
-            "scenes are data frames and need pandas: pip install 'causalkit[frames]'"
-        )
 
 
 @dataclass(frozen=True, eq=False)

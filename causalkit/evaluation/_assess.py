@@ -232,6 +232,7 @@ def _varying(factors: Table) -> Table:
 
 
 def rows_of_groups(groups: Rows) -> list[Rows]:
+    """Return the rows of each group, groups in ascending order."""
     order = np.argsort(groups, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
 

@@ -169,7 +169,15 @@ class PromptedExpert(ABC):
             return refusal
 
     def limit_repairs(self, number: int | None) -> None:
-        """Say how many replies may be mended from now on, each by one more call; None for all."""
+        """Say how many replies may be mended from now on, each by one more call.
+
+        Those who keep a budget call it before they ask, so that no repair passes what they have left.
+
+        Parameters
+        ----------
+        number : int or None
+            Calls that repairs may cost; None for as many as there are replies that cannot be read.
+        """
         with self._lock:
             self._repairs = number
 

@@ -57,9 +57,9 @@ class Question:
     options : tuple of str, default=()
         For "judge": the answers to choose from, to which "cannot_tell" is added.
     given : tuple of Variable, default=()
-        What the expert is told: all variables, with their descriptions. Without it, the bare names of `variables`.
+        What the expert is told: all variables, with their descriptions. Without it, the bare names of ``variables``.
     told : str, optional
-        A digest of `given`, by which the question is known where what was given is not kept, as in a transcript; computed.
+        A digest of ``given``, by which the question is known where what was given is not kept, as in a transcript; computed.
 
     Raises
     ------

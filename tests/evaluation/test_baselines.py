@@ -387,6 +387,18 @@ class TestBadInput:
             (lambda: PCAICA(n_codes=9).fit(x), ParameterError, "at most 4"),
             (lambda: PCAICA(n_codes=4).fit(x @ np.diag([1, 1, 0, 0])), ParameterError, "2 directions"),
             (lambda: PCAICA(n_codes=1).fit(x[:1]), DataError, "one row"),
+            (lambda: PCAICA(n_codes=1).fit(x).encode(x[:, :3]), DataError, "3 numbers; fitted were 4"),
+            (
+                lambda: (
+                    GeneralizedCCA(n_codes=1)
+                    .fit(x, groups=np.arange(50) // 2, views=np.arange(50) % 2)
+                    .encode(x[:, :3], views=np.arange(50) % 2)
+                ),
+                DataError,
+                "3 numbers; fitted were 4",
+            ),
+            (lambda: IndexOnly().fit().encode(time=["a", "b"]), DataError, "one finite number per row"),
+            (lambda: IndexOnly().fit().encode(time=[0.0, np.nan]), DataError, "one finite number per row"),
             (lambda: MechanismSparsity(n_codes=1, batch_size=1).fit(x), ParameterError, "batch_size"),
             (lambda: Supervised(n_epochs=1).fit(x, factors=np.ones((50, 2))), DataError, "no factor varies"),
             (

@@ -141,15 +141,25 @@ class IndexOnly(BaseEstimator):  # type: ignore[misc]
             own = [named_stream(self.entropy_, str(name)).normal(size=self.n_codes) for name in names]
             parts.append(np.reshape(own, (len(names), self.n_codes))[labels])
         if time is not None:
-            t = np.asarray(time, dtype=float)
-            parts.append(np.column_stack([t, t**2]))
-            if len(t) != len(parts[0]):
+            parts.append(_powers(time))
+            if len(parts[-1]) != len(parts[0]):
                 raise DataError(
-                    f"there are {len(parts[0])} groups and {len(t)} times; give one of each per row"
+                    f"there are {len(parts[0])} groups and {len(parts[-1])} times; give one of each per row"
                 )
         if not parts:
             raise ParameterError("give groups, time or both")
         return np.hstack(parts)
+
+
+def _powers(time: Any) -> Floats:
+    """Return time and its square."""
+    given = np.asarray(time)
+    if given.ndim != 1 or given.dtype.kind not in "iufb" or not np.isfinite(given).all():
+        raise DataError(
+            f"time is {given.dtype} of shape {given.shape}; give one finite number per row, such as the time in seconds"
+        )
+    t = given.astype(float)
+    return np.column_stack([t, t**2])
 
 
 class PCAICA(BaseEstimator):  # type: ignore[misc]
@@ -201,6 +211,7 @@ class PCAICA(BaseEstimator):  # type: ignore[misc]
         n_codes = check_count("n_codes", self.n_codes)
         if len(rows) < 2:
             raise DataError("there is one row; components need at least two")
+        self.width_ = rows.shape[1]
         if n_codes > min(rows.shape):
             raise ParameterError(
                 f"n_codes is {n_codes}; {rows.shape[0]} rows of {rows.shape[1]} numbers have at most {min(rows.shape)}"
@@ -232,7 +243,7 @@ class PCAICA(BaseEstimator):  # type: ignore[misc]
         """
         if not hasattr(self, "ica_"):
             raise ParameterError("PCAICA is not fitted; call fit first")
-        return np.asarray(self.ica_.transform(self.pca_.transform(flat_rows(x))))
+        return np.asarray(self.ica_.transform(self.pca_.transform(rows_as_fitted(x, self.width_))))
 
 
 class GeneralizedCCA(BaseEstimator):  # type: ignore[misc]
@@ -290,6 +301,7 @@ class GeneralizedCCA(BaseEstimator):  # type: ignore[misc]
         check_between("ridge", self.ridge, 0, np.inf)
         labels, names = read_labels("groups", groups, len(rows)), np.asarray(views)
         read_labels("views", views, len(rows))
+        self.width_ = rows.shape[1]
         self.views_ = tuple(np.unique(names).tolist())
         placed = _placed(labels, names, self.views_)
         if len(placed) <= check_count("n_codes", self.n_codes) or len(self.views_) < 2:
@@ -326,7 +338,7 @@ class GeneralizedCCA(BaseEstimator):  # type: ignore[misc]
         """
         if not hasattr(self, "maps_"):
             raise ParameterError("GeneralizedCCA is not fitted; call fit first")
-        rows, names = flat_rows(x), np.asarray(views)
+        rows, names = rows_as_fitted(x, self.width_), np.asarray(views)
         unknown = [v for v in np.unique(names).tolist() if v not in self.views_]
         if unknown or names.shape != (len(rows),):
             raise DataError(f"views must be one of {self.views_} for each of the {len(rows)} rows")
@@ -359,3 +371,11 @@ def flat_rows(x: Any) -> Floats:
     inputs = Inputs(x)
     raw = inputs.raw(np.arange(inputs.n))
     return np.asarray(raw.reshape(inputs.n, -1), dtype=float) / (255 if inputs.pictures else 1)
+
+
+def rows_as_fitted(x: Any, width: int) -> Floats:
+    """Return inputs as rows of numbers, as many as were fitted."""
+    rows = flat_rows(x)
+    if rows.shape[1] != width:
+        raise DataError(f"rows have {rows.shape[1]} numbers; fitted were {width}")
+    return rows

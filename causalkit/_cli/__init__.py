@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from causalkit._cli_build import add_build, build
+from causalkit._cli._build import add_build, build
 from causalkit._version import __version__
 from causalkit.exceptions import CausalKitError, CausalKitWarning, DataError, MissingDependencyError
 
