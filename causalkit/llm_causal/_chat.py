@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from causalkit._validation import check_choice
+import numpy as np
+
+from causalkit._validation import Floats, check_choice
 from causalkit.exceptions import ExpertError, MissingDependencyError, ParameterError
 from causalkit.llm_causal._prompted import Asking, Completion, Messages, PromptedExpert
 from causalkit.llm_causal._prompts import Debiasing, Prompt
@@ -25,6 +28,7 @@ __all__ = ["ChatExpert"]
 Structured: TypeAlias = Literal["json_schema", "json_object", "text"]
 STRUCTURED: tuple[Structured, ...] = ("json_schema", "json_object", "text")
 OURS = ("model", "messages", "response_format", "stream", "n")
+ONE_LETTER = "Reply with the letter of the right option, and with nothing else."
 SECRETIVE = ("extra_headers", "extra_query")
 
 
@@ -136,6 +140,56 @@ class ChatExpert(PromptedExpert):
             request["response_format"] = {"type": "json_object"}
         return request
 
+    def score(self, prompts: Sequence[str], options: Sequence[str]) -> Floats:
+        """Return the log-probability that each option is the first token of a reply, as the oracles of event strength ask for.
+
+        Replies are one token long, kept like all others, and asked for as fast as the limits allow.
+
+        Parameters
+        ----------
+        prompts : sequence of str
+            Texts.
+        options : sequence of str
+            What a reply may be, of one token each, such as letters; blanks around them do not count.
+
+        Returns
+        -------
+        numpy.ndarray of float, shape (len(prompts), len(options))
+            Natural logarithms; minus infinity for what is not among the 20 most likely tokens, which is as far as servers tell.
+
+        Raises
+        ------
+        ExpertError
+            If the server does not tell log-probabilities, or does not reply to a prompt. What came before is kept.
+
+        See Also
+        --------
+        causalkit.strength.LetterOracle : Strength from such scores.
+        """
+        requests = [self._one_token(prompt) for prompt in prompts]
+        with ThreadPoolExecutor(min(self.concurrency, max(len(requests), 1))) as pool:
+            replies = list(pool.map(lambda request: self._reply(request, 0)[0], requests))
+        return np.array([self._logs(reply, options) for reply in replies]).reshape(len(prompts), len(options))
+
+    def _one_token(self, prompt: str) -> dict[str, Any]:
+        messages = [{"role": "system", "content": ONE_LETTER}, {"role": "user", "content": prompt}]
+        length = {} if "max_completion_tokens" in self.request_options else {"max_tokens": 1}
+        asked = {"logprobs": True, "top_logprobs": 20, **length, **self.request_options}
+        return {"model": self.model, "messages": messages, **asked}
+
+    def _logs(self, reply: Completion, options: Sequence[str]) -> list[float]:
+        if not reply.first:
+            why = (
+                reply.problem
+                or "it does not tell log-probabilities of tokens; local servers do, and LocalExpert"
+            )
+            raise ExpertError(f"{self.name} cannot score options: {why}")
+        logs = dict.fromkeys((option.strip() for option in options), -np.inf)
+        for token, log in reply.first:
+            if token.strip() in logs:
+                logs[token.strip()] = np.logaddexp(logs[token.strip()], log)
+        return [min(float(logs[option.strip()]), 0.0) for option in options]
+
     def _complete(self, request: dict[str, Any]) -> Completion:
         openai = _import_openai()
         try:
@@ -221,4 +275,12 @@ def _completion(reply: Any) -> Completion:
         getattr(usage, "completion_tokens", None),
         refusal=str(getattr(message, "refusal", None) or ""),
         model=str(getattr(reply, "model", None) or ""),
+        first=_first_tokens(choices[0]),
     )
+
+
+def _first_tokens(choice: Any) -> tuple[tuple[str, float], ...]:
+    """Return the most likely first tokens with their log-probabilities, if the server tells them."""
+    content = getattr(getattr(choice, "logprobs", None), "content", None)
+    likely = getattr(content[0], "top_logprobs", None) if content else None
+    return tuple((str(one.token), float(one.logprob)) for one in likely or ())

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from causalkit._validation import check_count
+from causalkit._validation import Floats, check_count
 from causalkit.exceptions import MissingDependencyError, ParameterError
 from causalkit.llm_causal._prompts import Debiasing, Prompt, write_prompt
 from causalkit.llm_causal._questions import Answer, Question, Usage
@@ -153,6 +153,30 @@ class LocalExpert:
         """
         pieces = [piece for q in questions for piece in self._pieces(self._prompt(q))]
         return Usage(len(questions), sum(len(a) + len(b) for a, b in pieces), 0)
+
+    def score(self, prompts: Sequence[str], options: Sequence[str]) -> Floats:
+        """Return the log-probability that each option follows each prompt, as the oracles of event strength ask for.
+
+        Parameters
+        ----------
+        prompts : sequence of str
+            Texts.
+        options : sequence of str
+            Continuations, of one or more tokens; they should begin with a space.
+
+        Returns
+        -------
+        numpy.ndarray of float, shape (len(prompts), len(options))
+            Natural logarithms, each summed over the tokens of the option.
+
+        See Also
+        --------
+        causalkit.strength.LetterOracle : Strength from such scores.
+        """
+        before = [self._encoded(prompt, special=True) for prompt in prompts]
+        after = [self._encoded(option, special=False) for option in options]
+        scores = self._scores([(start, end) for start in before for end in after])
+        return np.asarray(scores, dtype=float).reshape(len(prompts), len(options))
 
     def _prompt(self, question: Question) -> Prompt:
         if not question.choices:

@@ -44,6 +44,8 @@ class Completion:
         Why nothing came; then there is nothing to read.
     model : str
         What the server calls itself.
+    first : tuple of (str, float)
+        The most likely first tokens with their log-probabilities, where these were asked for.
     """
 
     text: str = ""
@@ -52,6 +54,7 @@ class Completion:
     refusal: str = ""
     problem: str = ""
     model: str = ""
+    first: Sequence[tuple[str, float]] = ()
 
 
 class Throttle:

@@ -24,7 +24,7 @@ from causalkit.strength._multiple_choice import MultipleChoice, answer_triplets
 from causalkit.strength._network import BayesianNetwork
 from causalkit.strength._oracle import ClassifierOracle, CountsOracle, NetworkOracle, ProbabilityOracle
 from causalkit.strength._possible import possible_graphs
-from causalkit.strength._prompts import LetterOracle, OrderOracle
+from causalkit.strength._prompts import LetterOracle, OrderOracle, Scorer
 from causalkit.strength._refute import Refutation, RefutationTest, refute
 from causalkit.strength._strength import CausalStrength, Overlap, causal_strength
 from causalkit.strength._triplets import Triplets, TripletScores, make_triplets, score_triplets
@@ -54,6 +54,7 @@ __all__ = [
     "ProbabilityOracle",
     "Refutation",
     "RefutationTest",
+    "Scorer",
     "TripletScores",
     "Triplets",
     "adjustment_sets",

@@ -27,7 +27,7 @@ from causalkit.exceptions import DataError
 from causalkit.strength._content import content_id
 from causalkit.strength._event_oracles import Pairs
 from causalkit.strength._events import EventGraph
-from causalkit.strength._prompts import ScoreOptions, log_probabilities, stories, texts_of
+from causalkit.strength._prompts import ScoreOptions, as_function, log_probabilities, stories, texts_of
 
 __all__ = ["LikelihoodOracle"]
 
@@ -39,9 +39,9 @@ class LikelihoodOracle:
 
     Parameters
     ----------
-    score : callable
+    score : callable or Scorer
         Takes a list of prompts and a list of options, and returns log-probabilities of shape (prompts, options): that each option
-        comes next.
+        comes next. Or an object with such a method ``score``; the options are texts of several words, which servers of chat cannot score.
     graph : EventGraph
         Its events are the possible continuations; stories before the cause are sampled from it.
     name : str
@@ -86,7 +86,7 @@ class LikelihoodOracle:
         corrected: bool = True,
         rng: Seed = 0,
     ) -> None:
-        self.score, self.graph, self.name, self.activity = score, graph, name, activity
+        self.score, self.graph, self.name, self.activity = as_function(score), graph, name, activity
         self.texts = texts_of(graph.events, texts)
         self.n_prefixes, self.corrected = check_count("n_prefixes", n_prefixes), corrected
         self._base = entropy(rng)

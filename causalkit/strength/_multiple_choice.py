@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.exceptions import DataError
-from causalkit.strength._prompts import LETTERS, ScoreOptions, log_probabilities
+from causalkit.strength._prompts import LETTERS, ScoreOptions, as_function, log_probabilities
 from causalkit.strength._triplets import Triplets, clustered_se
 
 __all__ = ["MultipleChoice", "answer_triplets"]
@@ -75,8 +75,8 @@ def answer_triplets(
     ----------
     triplets : Triplets
         The questions.
-    score : callable
-        Takes a list of prompts and a list of options, and returns log-probabilities of shape (prompts, options). If it also has a method
+    score : callable or Scorer
+        Takes a list of prompts and a list of options, and returns log-probabilities of shape (prompts, options), or has such a method ``score``. If it also has a method
         `next_tokens`, as `LocalModel` has, the success rate is computed.
     name : str
         Name of the model, for messages.
@@ -112,7 +112,7 @@ def answer_triplets(
     (0.5, 0.0)
     """
     prompts = choice_prompts(triplets, activity, texts or {})
-    logs = log_probabilities(score, prompts, LETTERS, name).reshape(-1, 2, 2)
+    logs = log_probabilities(as_function(score), prompts, LETTERS, name).reshape(-1, 2, 2)
     ahead = logs[:, :, 0] - logs[:, :, 1]
     first = (np.sign(ahead) + 1) / 2
     right = np.stack([first[:, 0], 1 - first[:, 1]], axis=1)

@@ -6,13 +6,13 @@ the letter that says *increase* and s~ that of the other, in either order,
 
     f = (s + s_flipped) / (s + s_flipped + s~ + s~_flipped).
 
-What the model gives is any function from prompts and two options to scores; nothing here knows a provider.
+What the model gives is any function from prompts and two options to scores, or an object with such a method; nothing here knows a provider.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,34 @@ from causalkit.strength._content import content_id
 from causalkit.strength._event_oracles import Pairs
 from causalkit.strength._events import EventGraph
 
-__all__ = ["LetterOracle", "OrderOracle", "ScoreOptions"]
+__all__ = ["LetterOracle", "OrderOracle", "ScoreOptions", "Scorer"]
 
 Floats = NDArray[np.float64]
 Scale = Literal["softmax", "probability", "sigmoid"]
-ScoreOptions = Callable[[Sequence[str], Sequence[str]], Any]
 LETTERS = (" A", " B")
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Whatever says how likely options are after prompts, as `LocalExpert` and `ChatExpert` of `causalkit.llm_causal` do."""
+
+    def score(self, prompts: Sequence[str], options: Sequence[str]) -> Any:
+        """Return log-probabilities that each option comes next.
+
+        Parameters
+        ----------
+        prompts, options : sequence of str
+            Texts.
+
+        Returns
+        -------
+        array_like of float, shape (len(prompts), len(options))
+            Natural logarithms.
+        """
+        ...
+
+
+ScoreOptions: TypeAlias = Callable[[Sequence[str], Sequence[str]], Any] | Scorer
 
 
 class LetterOracle:
@@ -38,9 +60,9 @@ class LetterOracle:
 
     Parameters
     ----------
-    score : callable
+    score : callable or Scorer
         Takes a list of prompts and a list of options, and returns log-probabilities of shape (prompts, options): that each option
-        comes next.
+        comes next. Or an object with such a method ``score``: a local model, or a server that tells log-probabilities.
     graph : EventGraph
         Stories before the cause are sampled from it.
     name : str
@@ -84,7 +106,13 @@ class LetterOracle:
         rng: Seed = 0,
     ) -> None:
         check_choice("scale", scale, get_args(Scale))
-        self.score, self.graph, self.name, self.activity, self.scale = score, graph, name, activity, scale
+        self.score, self.graph, self.name, self.activity, self.scale = (
+            as_function(score),
+            graph,
+            name,
+            activity,
+            scale,
+        )
         self.texts = texts_of(graph.events, texts)
         self.n_prefixes = check_count("n_prefixes", n_prefixes)
         self._base = entropy(rng)
@@ -180,7 +208,7 @@ class OrderOracle:
 
     Parameters
     ----------
-    score : callable
+    score : callable or Scorer
         As for `LetterOracle`.
     name : str
         Name of model and revision.
@@ -207,7 +235,7 @@ class OrderOracle:
         scale: Scale = "softmax",
     ) -> None:
         check_choice("scale", scale, get_args(Scale))
-        self.score, self.name, self.texts, self.scale = score, name, dict(texts or {}), scale
+        self.score, self.name, self.texts, self.scale = as_function(score), name, dict(texts or {}), scale
 
     @property
     def id(self) -> str:
@@ -269,8 +297,24 @@ def stories(graph: EventGraph, cause: str, count: int, base: int) -> list[tuple[
     return sorted(list(dict.fromkeys(drawn))[:count])
 
 
+def as_function(score: Any) -> Callable[[Sequence[str], Sequence[str]], Any]:
+    """Return what is asked, for a function or an object with a method."""
+    if isinstance(score, Scorer):
+        return score.score
+    if not callable(score):
+        raise ParameterError(
+            f"score is {type(score).__name__}, which can say no log-probabilities; give a function of prompts and options, or an object with a method "
+            "score, such as LocalModel, LocalExpert or ChatExpert"
+        )
+    function: Callable[[Sequence[str], Sequence[str]], Any] = score
+    return function
+
+
 def log_probabilities(
-    score: ScoreOptions, prompts: Sequence[str], options: Sequence[str], name: str
+    score: Callable[[Sequence[str], Sequence[str]], Any],
+    prompts: Sequence[str],
+    options: Sequence[str],
+    name: str,
 ) -> Floats:
     """Ask a model, and check that log-probabilities of shape (prompts, options) come back."""
     if not prompts:
