@@ -37,6 +37,7 @@ class ChordalOrientations:
     def __init__(self, neighbors: Sequence[int]) -> None:
         self.neighbors = neighbors
         self._counts: dict[int, int] = {}
+        self._known: dict[int, list[tuple[int, list[int], int, list[int]]]] = {}
 
     def components(self, nodes: int) -> list[int]:
         """Return the connected components of the graph on some of the nodes."""
@@ -48,16 +49,19 @@ class ChordalOrientations:
 
     def _count(self, component: int) -> int:
         if component not in self._counts:
-            self._counts[component] = sum(weight for _, _, weight in self._beginnings(component))
+            self._counts[component] = sum(weight for _, _, weight, _ in self._beginnings(component))
         return self._counts[component]
 
-    def _beginnings(self, component: int) -> list[tuple[int, list[int], int]]:
-        """Return every maximal clique, the beginnings that it must not have, and the number of orientations that it begins."""
-        found = []
-        for clique, forbidden in self._cliques(component):
-            rest = prod(map(self._count, self.after(component, clique)))
-            found.append((clique, forbidden, _orders(clique, forbidden) * rest))
-        return found
+    def _beginnings(self, component: int) -> list[tuple[int, list[int], int, list[int]]]:
+        """Return every maximal clique, the beginnings that it must not have, the number of orientations that it begins, and what falls apart behind it."""
+        if component not in self._known:
+            found = []
+            for clique, forbidden in self._cliques(component):
+                parts = self.after(component, clique)
+                weight = _orders(clique, forbidden) * prod(map(self._count, parts))
+                found.append((clique, forbidden, weight, parts))
+            self._known[component] = found
+        return self._known[component]
 
     def _cliques(self, component: int) -> list[tuple[int, list[int]]]:
         """Return the maximal cliques in the order of a tree, each with those intersections on its path to the root that it contains."""
@@ -102,9 +106,9 @@ class ChordalOrientations:
 
     def _draw(self, component: int, rng: np.random.Generator) -> list[int]:
         beginnings = self._beginnings(component)
-        clique, forbidden, _ = beginnings[choose([weight for *_, weight in beginnings], rng)]
+        clique, forbidden, _, parts = beginnings[choose([weight for _, _, weight, _ in beginnings], rng)]
         order = _draw_order(clique, forbidden, rng)
-        for part in self.after(component, clique):
+        for part in parts:
             order += self._draw(part, rng)
         return order
 

@@ -10,8 +10,11 @@ is split on an edge until none has, and that can take exponentially many steps (
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causalkit.exceptions import GraphError
 from causalkit.graph import _meek
@@ -19,7 +22,8 @@ from causalkit.graph._bits import components, mask_of, members
 from causalkit.graph._counting import ChordalOrientations, choose
 from causalkit.graph._pattern import Pattern
 
-MAX_SPLITS = 20_000
+Edge: TypeAlias = tuple[int, int]
+MAX_SPLITS, MAX_LISTED = 20_000, 1000
 
 
 def enumerate_members(pattern: Pattern) -> Iterator[list[int]]:
@@ -51,6 +55,7 @@ class MemberCounter:
 
     def __init__(self) -> None:
         self._splits = 0
+        self._known: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {}
 
     def count(self, pattern: Pattern) -> int:
         """Return the number of members."""
@@ -62,6 +67,13 @@ class MemberCounter:
     def _count_component(self, pattern: Pattern, component: int) -> int:
         if not _has_arrow(pattern, component):
             return ChordalOrientations(pattern.undirected).count(component)
+        inside = _restricted(pattern, component)
+        key = (tuple(inside.parents), tuple(inside.undirected))
+        if key not in self._known:
+            self._known[key] = self._count_by_splits(inside)
+        return self._known[key]
+
+    def _count_by_splits(self, inside: Pattern) -> int:
         self._splits += 1
         if self._splits > MAX_SPLITS:
             msg = (
@@ -69,7 +81,6 @@ class MemberCounter:
                 "make that #P-hard. Use class_members() for some of them"
             )
             raise GraphError(msg)
-        inside = _restricted(pattern, component)
         edge = next(inside.undirected_edges())
         return sum(self.count(part) for part in split(inside, edge))
 
@@ -77,23 +88,53 @@ class MemberCounter:
         """Return the parent sets of a member drawn with equal probability."""
         current = pattern.copy()
         for component in _components(pattern.undirected):
-            for tail, head in self._draw_component(pattern, component, rng):
-                current.orient(tail, head)
+            edges = _edges_inside(pattern, component)
+            ahead = next(self._draws(pattern, component, edges, rng))
+            for (u, v), forward in zip(edges, ahead, strict=True):
+                current.orient(*((u, v) if forward else (v, u)))
         return current.parents
 
-    def _draw_component(
-        self, pattern: Pattern, component: int, rng: np.random.Generator
-    ) -> list[tuple[int, int]]:
-        """Return the arrows that replace the undirected edges of a component."""
-        inside = _restricted(pattern, component)
+    def draw_many(self, pattern: Pattern, n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Return n members drawn with equal probability, as whether each undirected edge points from its smaller index: shape (n, edges).
+
+        Components are drawn independently of one another; of one with few orientations these are listed once, and drawn by number.
+        """
+        place = {edge: k for k, edge in enumerate(pattern.undirected_edges())}
+        found = np.zeros((n, len(place)), dtype=bool)
+        for component in _components(pattern.undirected):
+            edges = _edges_inside(pattern, component)
+            columns = [place[edge] for edge in edges]
+            if self._count_component(pattern, component) <= MAX_LISTED:
+                inside = enumerate_members(_restricted(pattern, component))
+                listed = np.array([_ahead(edges, parents) for parents in inside], dtype=bool)
+                found[:, columns] = listed[rng.integers(len(listed), size=n)]
+            else:
+                found[:, columns] = list(islice(self._draws(pattern, component, edges, rng), n))
+        return found
+
+    def _draws(
+        self, pattern: Pattern, component: int, edges: Sequence[Edge], rng: np.random.Generator
+    ) -> Iterator[list[bool]]:
+        """Yield directions of the undirected edges of a component, drawn with equal probability, for ever."""
         if not _has_arrow(pattern, component):
-            order = ChordalOrientations(pattern.undirected).draw(component, rng)
-            place = {node: k for k, node in enumerate(order)}
-            return [(u, v) if place[u] < place[v] else (v, u) for u, v in inside.undirected_edges()]
-        halves = split(inside, next(inside.undirected_edges()))
-        half = halves[choose([self.count(part) for part in halves], rng)]
-        parents = self.draw(half, rng)
-        return [(u, v) if parents[v] >> u & 1 else (v, u) for u, v in inside.undirected_edges()]
+            orientations = ChordalOrientations(pattern.undirected)
+            while True:
+                place = {node: k for k, node in enumerate(orientations.draw(component, rng))}
+                yield [place[u] < place[v] for u, v in edges]
+        halves = split(_restricted(pattern, component), edges[0])
+        sizes = [self.count(half) for half in halves]
+        while True:
+            yield _ahead(edges, self.draw(halves[choose(sizes, rng)], rng))
+
+
+def _edges_inside(pattern: Pattern, component: int) -> list[Edge]:
+    """Return the undirected edges of a component, smaller index first."""
+    return [(u, v) for u in members(component) for v in members(pattern.undirected[u] >> u + 1 << u + 1)]
+
+
+def _ahead(edges: Sequence[Edge], parents: Sequence[int]) -> list[bool]:
+    """Return whether each edge points from its first node to its second."""
+    return [bool(parents[v] >> u & 1) for u, v in edges]
 
 
 def _components(undirected: Sequence[int]) -> list[int]:

@@ -14,7 +14,15 @@ from causalkit._validation import check_choice, check_count, check_share, read_t
 from causalkit.exceptions import GraphKindError, KnowledgeError, NotExtendableError, ParameterError
 from causalkit.graph import CausalGraph, GraphKind
 from causalkit.llm_causal._claims import Claim, KnowledgeBase
-from causalkit.llm_causal._fusion import CERTAIN, Evidence, Fusion, Policy, Settings, with_claims
+from causalkit.llm_causal._fusion import (
+    CERTAIN,
+    Evidence,
+    Fusion,
+    Policy,
+    Settings,
+    with_claims,
+    with_ensemble,
+)
 from causalkit.llm_causal._ledger import Budget, Meter
 from causalkit.llm_causal._names import from_names
 from causalkit.llm_causal._posterior import Reliability
@@ -50,6 +58,9 @@ class GraphBuilder:
     discovery : estimator, optional
         A search such as `causalkit.discovery.PC` or `CDNOD`: a copy of it is fitted to `data`, or, without `data`, what it has found is used. By default PC with partial correlations, or
         contingency tables for labels, with ``colliders="max_p"`` and resampling. With resampling an arrow is as sure as it is frequent.
+    ensemble : iterable of CausalGraph or estimator, default=()
+        What other searches found in the same data, or other searches, of which copies are fitted to `data`. An arrow is then at most as sure as the share of all searches that have it: the exam asks
+        about those on which they agree, and where data and answers are weighed an arrow that others do not have weighs less.
     context : str or list of str, optional
         Columns of the data that are contexts, for `CDNOD`; they need not be variables.
     policy : {"data_first", "bayes", "expert_first"}, default="data_first"
@@ -113,6 +124,7 @@ class GraphBuilder:
         data: Any = None,
         graph: CausalGraph | None = None,
         discovery: Any = None,
+        ensemble: Iterable[Any] = (),
         context: str | Sequence[str] | None = None,
         policy: Policy = "data_first",
         strategy: Strategy = "graph",
@@ -168,6 +180,7 @@ class GraphBuilder:
             raise ParameterError("claims are applied to what data say; give data, or a graph")
         self._given_budget = budget is not None
         self._data, self._graph, self._discovery, self._context = data, graph, discovery, context
+        self._ensemble = _checked_ensemble(ensemble, data)
         self._samples, self._transcript = samples, transcript
         self._evidence: Evidence | None = None
         self._settings = Settings(
@@ -280,7 +293,9 @@ class GraphBuilder:
                 raise ParameterError(
                     f"the graph has no node {absent[0]!r}; its nodes are {', '.join(found.graph.nodes)}"
                 )
-            self._evidence = with_claims(_as_class(found), self.claims)
+            self._evidence = with_claims(
+                with_ensemble(_as_class(found), self._found_by_others()), self.claims
+            )
         return self._evidence
 
     def _search(self) -> Evidence:
@@ -294,6 +309,12 @@ class GraphBuilder:
             {arrow: f"{r.rule}: {r.note}" for arrow, r in receipts.items()},
             _confidence(model.graph_, receipts, getattr(model, "stability_", None)),
         )
+
+    def _found_by_others(self) -> list[CausalGraph]:
+        return [
+            one if isinstance(one, CausalGraph) else self._fitted(_copy(one), self._columns()).graph_
+            for one in self._ensemble
+        ]
 
     def _fitted(self, model: Any, columns: Any) -> Any:
         self._tell_search(model)
@@ -380,6 +401,19 @@ class GraphBuilder:
             f"data: {f'{u} {by_data} {v}' if by_data else 'no edge'}{f' ({reason})' if reason else ''}",
             *told,
         ]
+
+
+def _checked_ensemble(ensemble: Iterable[Any], data: Any) -> tuple[Any, ...]:
+    """Return what other searches found, and other searches, after a look at whether they can be used."""
+    whole = tuple(ensemble)
+    for one in whole:
+        if not isinstance(one, CausalGraph) and not hasattr(one, "fit"):
+            raise ParameterError(f"ensemble holds graphs, or searches such as PC(); got {type(one).__name__}")
+        if not isinstance(one, CausalGraph) and data is None:
+            raise ParameterError(
+                "ensemble holds a search, and there are no data; give data=, or what it found"
+            )
+    return whole
 
 
 def _as_class(found: Evidence) -> Evidence:

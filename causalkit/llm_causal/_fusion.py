@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from causalkit.exceptions import GraphKindError, KnowledgeError
+from causalkit.exceptions import GraphKindError, KnowledgeError, ParameterError
 from causalkit.graph import BackgroundKnowledge, CausalGraph, GraphKind, Mark
 from causalkit.llm_causal._claims import Claim, KnowledgeBase, holds_in_members
 from causalkit.llm_causal._exam import ExamResult, grade
@@ -25,7 +25,7 @@ from causalkit.llm_causal._questions import Answer, Choice, Question, Usage
 from causalkit.llm_causal._result import BuildResult, Conflict, OpenQuestions
 from causalkit.llm_causal._variables import Variable
 
-__all__ = ["Evidence", "Fusion", "Policy", "Settings"]
+__all__ = ["Evidence", "Fusion", "Policy", "Settings", "with_claims", "with_ensemble"]
 
 Policy: TypeAlias = Literal["data_first", "bayes", "expert_first"]
 Pair: TypeAlias = tuple[str, str]
@@ -466,6 +466,23 @@ def _standardised(values: Any, posterior: ClassPosterior) -> Any:
 def _logit(probability: float) -> float:
     share = min(max(probability, 1 - SUREST), SUREST)
     return float(np.log(share / (1 - share)))
+
+
+def with_ensemble(evidence: Evidence, others: Sequence[CausalGraph]) -> Evidence:
+    """Make arrows at most as sure as the share of all searches that have them."""
+    if not others:
+        return evidence
+    for graph in others:
+        absent = [node for node in evidence.graph.nodes if node not in graph.nodes]
+        if absent:
+            raise ParameterError(
+                f"a graph of the ensemble has no node {absent[0]!r}, which the first one has"
+            )
+    share = {
+        a: (1 + sum(g.has_directed_edge(*a) for g in others)) / (1 + len(others)) for a in evidence.arrows
+    }
+    sure = evidence.confidence
+    return replace(evidence, confidence={a: min(sure.get(a, 1.0), share[a]) for a in evidence.arrows})
 
 
 def with_claims(evidence: Evidence, claims: Iterable[Claim]) -> Evidence:

@@ -51,12 +51,12 @@ class Members:
         exact = graph.kind is GraphKind.DAG or counter.count(pattern) <= max_members
         if exact:
             found = [list(pattern.parents)] if not edges else list(enumerate_members(pattern))
+            ahead = [[bool(parents[j] >> i & 1) for i, j in edges] for parents in found]
+            forward = np.array(ahead, dtype=bool).reshape(len(found), len(edges))
         else:
-            generator = as_generator(rng)
-            found = [counter.draw(pattern, generator) for _ in range(max_members)]
-        forward = np.array([[bool(parents[j] >> i & 1) for i, j in edges] for parents in found], dtype=bool)
+            forward = counter.draw_many(pattern, max_members, as_generator(rng))
         names = tuple((graph.nodes[i], graph.nodes[j]) for i, j in edges)
-        return cls(graph, names, forward.reshape(len(found), len(edges)), exact)
+        return cls(graph, names, forward, exact)
 
     def arrows(self, row: int) -> list[tuple[str, str]]:
         """Return the directions of one of the members, in the order of their names."""

@@ -33,7 +33,7 @@ def from_names(
     names = [v.name for v in variables]
     answers = meter.ask(questions_for(strategy, variables, samples), strategy)
     progress(strategy, len(answers))
-    disputed = count_votes(answers, names).disputed() if strategy == "graph" else []
+    disputed = _to_settle(answers, names) if strategy == "graph" and samples > 1 else []
     again = [Question("direct", pair, k, given=variables) for pair in disputed for k in range(2)][:limit]
     answers += meter.ask(again, "disputed pairs")
     votes = count_votes(answers, names)
@@ -51,6 +51,14 @@ def from_names(
         not meter.spent_out and all(a.status == "answered" for a in answers),
         tuple(_notes(meter, answers)),
     )
+
+
+def _to_settle(answers: Sequence[Answer], names: Sequence[str]) -> list[Pair]:
+    """Return pairs on which answers differ, the most disputed first, then those of which an answer says that it cannot tell."""
+    disputed = count_votes(answers, names).disputed()
+    known = {frozenset(pair) for pair in disputed}
+    unsure = {frozenset(pair) for answer in answers for pair in answer.unsure} - known
+    return [*disputed, *sorted((min(pair), max(pair)) for pair in unsure)]
 
 
 def _with_receipts(graph: CausalGraph, votes: Votes, expert: str) -> CausalGraph:

@@ -53,6 +53,7 @@ SETS = {
     "children": "Which of the other variables does {u} cause directly, not through other listed variables? There may be none.",
     "graph": "Which variables directly cause which others, not through other listed variables? Leave out pairs that are only associated. There may be few arrows or none.",
 }
+UNSURE = 'Pairs of which you cannot tell go under "unsure"; there may be none. A pair under neither is one without an arrow.'
 PROPOSALS = {
     "latent": "Which variables that are not listed are common causes of {u} and {v}?",
     "instrument": "Which variables that are not listed cause {u}, and have no effect on {v} but through {u}?",
@@ -189,7 +190,8 @@ def _task(
         text = PROPOSALS[question.text].format(u=asked[0], v=asked[1])
         return f'{text} There may be none.\n\n{shape}"proposals": [{{"name": "...", "rationale": "one sentence"}}]}}.'
     text = SETS[question.kind].format(u=asked[0] if asked else "", all=", ".join(asked))
-    return f'{text}\n\n{shape}"edges": [{{"cause": "V1", "effect": "V2", "confidence": probability from 0 to 1}}]}}.'
+    edge = '{"cause": "V1", "effect": "V2", "confidence": probability from 0 to 1}'
+    return f'{text} {UNSURE}\n\n{shape}"edges": [{edge}], "unsure": [{{"first": "V1", "second": "V2"}}]}}.'
 
 
 def import_pydantic() -> Any:
@@ -221,4 +223,6 @@ def _reply(question: Question, letters: tuple[str, ...], ids: tuple[str, ...]) -
         return form("Reply", {**reasons, "proposals": (list.__class_getitem__(entry), ...)})
     node = (Literal[ids], ...)
     entry = form("Edge", {"cause": node, "effect": node, "confidence": share})
-    return form("Reply", {**reasons, "edges": (list.__class_getitem__(entry), ...)})
+    pair = form("Pair", {"first": node, "second": node})
+    edges, unsure = list.__class_getitem__(entry), list.__class_getitem__(pair)
+    return form("Reply", {**reasons, "edges": (edges, ...), "unsure": (unsure, ...)})

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from causalkit._validation import check_choice
@@ -34,7 +35,7 @@ SIZES: Mapping[str, tuple[int, int]] = {
     "propose": (2, 2),
     "judge": (0, 0),
 }
-PLAIN = ("choice", "arrows", "probabilities", "status", "problem", "rationale", "expert", "origin")
+PLAIN = ("choice", "arrows", "unsure", "probabilities", "status", "problem", "rationale", "expert", "origin")
 ROLES = ("latent", "instrument", "negative_control", "mediator")
 SWAPPED: Mapping[str, Choice] = {"forward": "backward", "backward": "forward"}
 
@@ -83,9 +84,9 @@ class Question:
 
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, tuple(SIZES))
+        object.__setattr__(self, "given", tuple(self.given))
         if self.given:
             self._check_given()
-            object.__setattr__(self, "told", digest([asdict(v) for v in self.given]))
         least, most = SIZES[self.kind]
         if not least <= len(self.variables) <= most or len(set(self.variables)) < len(self.variables):
             raise ParameterError(
@@ -100,8 +101,9 @@ class Question:
 
     def _check_given(self) -> None:
         if not all(isinstance(v, Variable) for v in self.given):
-            raise ParameterError(f"given holds objects of Variable, see as_variables; got {self.given!r}")
-        names = {v.name for v in self.given}
+            raise ParameterError(f"given is a tuple of Variable, see as_variables; got {self.given!r}")
+        names, told = _names_and_digest(self.given)
+        object.__setattr__(self, "told", told)
         absent = [name for name in self.variables if name not in names]
         if absent:
             raise ParameterError(f"the question is about {absent[0]!r}, which is not among what is given")
@@ -202,6 +204,8 @@ class Answer:
         One of ``question.choices``, for questions that have some.
     arrows : tuple of (str, str), default=()
         Causes and effects, for "triplet", "children" and "graph".
+    unsure : tuple of (str, str), default=()
+        Pairs of which the expert cannot tell, for these three kinds.
     proposals : tuple of Proposal, default=()
         For "propose".
     probabilities : mapping of str to float, default={}
@@ -223,6 +227,7 @@ class Answer:
     question: Question
     choice: str | None = None
     arrows: tuple[Arrow, ...] = ()
+    unsure: tuple[Arrow, ...] = ()
     proposals: tuple[Proposal, ...] = ()
     probabilities: Mapping[str, float] = field(default_factory=dict)
     status: Status = "answered"
@@ -256,8 +261,8 @@ class Answer:
         Returns
         -------
         str or None
-            A choice; None if the question was not about them or there is no answer. Where arrows are answered, a pair without one is "none";
-            who does not name v among the effects of u says nothing of an arrow from v to u, so that there it is None.
+            A choice; None if the question was not about them or there is no answer. Where arrows are answered, a pair without one is "none", unless the expert said that it cannot
+            tell; who does not name v among the effects of u says nothing of an arrow from v to u, so that there it is None.
         """
         if self.status != "answered":
             return None
@@ -276,6 +281,8 @@ class Answer:
         asked = set(self.question.variables)
         if self.question.kind == "triplet" and not {tail, head} <= asked:
             return None
+        if {(tail, head), (head, tail)} & set(self.unsure):
+            return "cannot_tell"
         there, back = (tail, head) in self.arrows, (head, tail) in self.arrows
         if there or back:
             return "both" if there and back else "forward" if there else "backward"
@@ -316,12 +323,19 @@ class Answer:
         try:
             entries = dict(content)
             entries["question"] = question_from_dict(entries["question"])
-            entries["arrows"] = tuple((str(a), str(b)) for a, b in entries.get("arrows", ()))
+            for name in ("arrows", "unsure"):
+                entries[name] = tuple((str(a), str(b)) for a, b in entries.get(name, ()))
             entries["proposals"] = tuple(Proposal(**p) for p in entries.get("proposals", ()))
             entries["usage"] = Usage(**entries.get("usage", {}))
             return cls(**entries)
         except (KeyError, TypeError, ValueError) as problem:
             raise ParameterError(f"this is no answer of an expert: {problem!r}") from problem
+
+
+@lru_cache(maxsize=64)
+def _names_and_digest(given: tuple[Variable, ...]) -> tuple[frozenset[str], str]:
+    """Return what is asked of every question about the same variables, of which there may be thousands."""
+    return frozenset(v.name for v in given), digest([asdict(v) for v in given])
 
 
 def question_from_dict(content: Mapping[str, Any]) -> Question:

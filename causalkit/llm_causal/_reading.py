@@ -33,7 +33,10 @@ def read_reply(text: str, question: Question, prompt: Prompt) -> Answer:
 def _validated(text: str, prompt: Prompt) -> Any:
     pydantic = import_pydantic()
     try:
-        return prompt.reply.model_validate(_json(text))
+        content = _json(text)
+        # Who is unsure of nothing often leaves that list out.
+        unsaid: dict[str, list[Any]] = {"unsure": []} if "unsure" in prompt.reply.model_fields else {}
+        return prompt.reply.model_validate(unsaid | content)
     except pydantic.ValidationError as problem:
         first = problem.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the object"
@@ -66,7 +69,13 @@ def sound(content: Any) -> Any:
 
 def _arrows(reply: Any, question: Question, prompt: Prompt, common: dict[str, Any]) -> Answer:
     arrows = {(prompt.names[e.cause], prompt.names[e.effect]): float(e.confidence) for e in reply.edges}
-    for cause, effect in arrows:
+    unsure = tuple((prompt.names[p.first], prompt.names[p.second]) for p in reply.unsure)
+    both = sorted({frozenset(p) for p in unsure} & {frozenset(p) for p in arrows}, key=sorted)
+    if both:
+        raise UnreadableError(
+            f"{' and '.join(sorted(both[0]))} stand under edges and under unsure; only one can be meant"
+        )
+    for cause, effect in (*arrows, *unsure):
         if cause == effect:
             raise UnreadableError(f"edges: {cause!r} cannot cause itself")
         if question.kind == "children" and cause not in question.variables:
@@ -74,4 +83,4 @@ def _arrows(reply: Any, question: Question, prompt: Prompt, common: dict[str, An
         if question.kind == "triplet" and not {cause, effect} <= question.pair:
             raise UnreadableError("edges: only three variables were asked about")
     stated = {f"{cause} -> {effect}": p for (cause, effect), p in arrows.items()}
-    return Answer(question, arrows=tuple(arrows), probabilities=stated, **common)
+    return Answer(question, arrows=tuple(arrows), unsure=unsure, probabilities=stated, **common)

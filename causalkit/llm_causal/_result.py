@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import html
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from causalkit.exceptions import ParameterError
 from causalkit.graph import CausalGraph
 from causalkit.llm_causal._exam import ExamResult
 from causalkit.llm_causal._ledger import Ledger
-from causalkit.llm_causal._questions import Answer, Usage
+from causalkit.llm_causal._questions import Answer, Question, Usage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,6 +110,19 @@ class BuildResult:
     def __str__(self) -> str:
         return self.to_markdown()
 
+    @property
+    def agreement(self) -> float:
+        """How far answers to the same question agree, put in other words and another order: from 0 to 1; NaN if nothing was asked twice.
+
+        The mean over pairs of answers of: whether the choice is the same, for questions with options; the share of arrows that both name, for others.
+        """
+        by_question: dict[Question, list[Answer]] = {}
+        for answer in self.answers:
+            if answer.status == "answered" and answer.question.kind != "propose":
+                by_question.setdefault(replace(answer.question, sample=0), []).append(answer)
+        alike = [_alike(a, b) for same in by_question.values() for a, b in combinations(same, 2)]
+        return sum(alike) / len(alike) if alike else float("nan")
+
     def edge_table(self) -> pd.DataFrame:
         """Return the edges with their receipts.
 
@@ -188,6 +203,10 @@ class BuildResult:
         facts.append(
             f"Asked: {len(self.answers)} questions, {spent.calls} calls, {spent.tokens} tokens, cost {spent.cost:.4g}."
         )
+        if not math.isnan(self.agreement):
+            facts.append(
+                f"Agreement of answers to the same question, put in other words and another order: {self.agreement:.2f}."
+            )
         if rest.edges:
             facts.append(
                 f"Open: {len(rest.edges)} directions, {rest.bits:.1f} bits; to ask each once would take {rest.estimate.calls} calls and about {rest.estimate.tokens} tokens."
@@ -267,6 +286,14 @@ STYLE = (
 )
 
 
+def _alike(a: Answer, b: Answer) -> float:
+    """Return whether two answers name the same choice, or the share of arrows that both name."""
+    if a.question.choices:
+        return float(a.choice == b.choice)
+    either = set(a.arrows) | set(b.arrows)
+    return len(set(a.arrows) & set(b.arrows)) / len(either) if either else 1.0
+
+
 def in_one_line(text: str) -> str:
     """Return words of an expert as they can stand in a receipt: no line of them can pass for another receipt."""
     return " ".join(text.split())
@@ -279,7 +306,8 @@ def told(answer: Answer) -> str:
     if answer.question.kind == "propose":
         return ", ".join(p.name for p in answer.proposals) or "none"
     if answer.choice is None:
-        return "; ".join(f"{u} -> {v}" for u, v in answer.arrows) or "no arrows"
+        unsure = [f"cannot tell of {u} and {v}" for u, v in answer.unsure]
+        return "; ".join([f"{u} -> {v}" for u, v in answer.arrows] + unsure) or "no arrows"
     if answer.choice in ("forward", "backward"):
         u, v = answer.question.variables if answer.choice == "forward" else answer.question.variables[::-1]
         return f"{u} -> {v}"

@@ -182,7 +182,7 @@ def _claims_in(answer: Answer) -> tuple[tuple[str, str], ...]:
 
 
 def _could_claim(answer: Answer, place: Mapping[str, int]) -> Floats:
-    """Return 1 for the arrows that were asked about: all, those among some variables, or those out of one."""
+    """Return 1 for the arrows that an answer decides: of all, those among some variables, or those out of one, but for pairs of which the expert cannot tell."""
     asked = np.zeros((len(place), len(place)))
     about = [place[name] for name in answer.question.variables if name in place]
     if answer.question.kind == "graph":
@@ -191,5 +191,8 @@ def _could_claim(answer: Answer, place: Mapping[str, int]) -> Floats:
         asked[about] = 1
     elif answer.question.kind in (*PAIRS, "triplet"):
         asked[np.ix_(about, about)] = 1
+    for u, v in answer.unsure:
+        if u in place and v in place:
+            asked[place[u], place[v]] = asked[place[v], place[u]] = 0
     np.fill_diagonal(asked, 0)
     return asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import permutations
 from math import factorial
 
 import numpy as np
@@ -14,6 +15,8 @@ from scipy import stats
 from causalkit import BackgroundKnowledge, CausalGraph
 from causalkit.exceptions import GraphError, GraphKindError
 from causalkit.graph import _members, random_dag
+from causalkit.graph._members import MemberCounter, enumerate_members
+from causalkit.graph._pattern import Pattern
 from tests.graph.strategies import dags
 from tests.graph.test_small_worlds import classes
 
@@ -68,6 +71,37 @@ def test_members_are_drawn_with_equal_probability():
         counts = Counter(g.sample_member(rng) for _ in range(300 * len(members)))
         assert set(counts) <= set(members)
         assert stats.chisquare([counts[m] for m in members]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("listed", [0, 1000])
+def test_many_are_drawn_with_equal_probability(listed, monkeypatch):
+    """Two components, one of them with an arrow inside; listed and drawn by number, or drawn one by one."""
+    monkeypatch.setattr(_members, "MAX_LISTED", listed)
+    text = "A -> B; A -> C; B -> C; C -> D; B -> D; P -> Q; Q -> R; P -> R"
+    knowledge = BackgroundKnowledge(required=[("C", "D")])
+    mpdag = CausalGraph.parse(text).to_cpdag().to_mpdag(knowledge)
+    pattern, size = Pattern.from_marks(mpdag.marks), mpdag.class_size()
+    edges = list(pattern.undirected_edges())
+    members = {tuple(bool(parents[v] >> u & 1) for u, v in edges) for parents in enumerate_members(pattern)}
+    drawn = MemberCounter().draw_many(pattern, 300 * size, np.random.default_rng(0))
+    counts = Counter(map(tuple, drawn.tolist()))
+    assert set(counts) <= members
+    assert len(members) == size
+    assert stats.chisquare([counts[m] for m in members]).pvalue > 1e-3
+
+
+def test_draws_from_a_class_that_knowledge_cut_take_no_more_steps_than_counting():
+    """5040 members behind three arrows inside one clique; 2000 draws used to be refused."""
+    names = complete(8).nodes
+    knowledge = BackgroundKnowledge(required=[(names[k], names[k + 1]) for k in (0, 2, 4)])
+    mpdag = complete(8).to_cpdag().to_mpdag(knowledge)
+    assert mpdag.class_size() == factorial(8) // 8
+    drawn = MemberCounter().draw_many(Pattern.from_marks(mpdag.marks), 2000, np.random.default_rng(0))
+    edges = list(Pattern.from_marks(mpdag.marks).undirected_edges())
+    first = drawn[:, edges.index((0, 2))].mean()
+    orders = [p for p in permutations(range(8)) if all(p.index(k) < p.index(k + 1) for k in (0, 2, 4))]
+    exact = np.mean([p.index(0) < p.index(2) for p in orders])
+    assert abs(first - exact) < 4 * np.sqrt(0.25 / 2000)
 
 
 def test_same_seed_same_member():
