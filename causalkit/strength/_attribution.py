@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from causalkit.exceptions import ParameterError
 from causalkit.strength._measures import Estimate
+from causalkit.strength._sample import Sample
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,23 @@ class Observed:
             return None
         shares = self.joint[:, 1] / totals
         return float(shares[1] - shares[0])
+
+
+def observed_in(sample: Sample) -> Observed:
+    """Return the joint shares of arms and event, and the contrasts by strata."""
+    joint = np.zeros((2, 2))
+    for a in (0, 1):
+        event = sample.outcome[sample.arm == a]
+        joint[a] = (1 - event).sum(), event.sum()
+    size = sample.strata.max(initial=0) + 1
+    sums, rows = (
+        np.stack([np.bincount(sample.strata[sample.arm == a], w[sample.arm == a], size) for a in (0, 1)])
+        for w in (sample.outcome, np.ones(sample.n))
+    )
+    both = (rows > 0).all(axis=0)
+    contrasts = (sums[1] / np.maximum(rows[1], 1) - sums[0] / np.maximum(rows[0], 1))[both]
+    is_binary = bool((sample.arm >= 0).all())
+    return Observed(joint / max(joint.sum(), 1), contrasts, float(sample.outcome.mean()), is_binary)
 
 
 def _suppes(_p0: float, _p1: float, seen: Observed) -> Estimate:

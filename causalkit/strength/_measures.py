@@ -18,7 +18,8 @@ Standard errors follow from those of p1 and p0 by the delta method; intervals of
 References
 ----------
 P. Cheng, "From covariation to causation: a causal power theory", Psychological Review 104, 1997. I. J. Good, "A causal calculus",
-British Journal for the Philosophy of Science 11, 1961. J. Pearl, "Causality", 2nd edition, 2009, chapter 9.
+British Journal for the Philosophy of Science 11, 1961. T. VanderWeele, P. Ding, "Sensitivity analysis in observational research:
+introducing the E-value", Annals of Internal Medicine 167, 2017. J. Pearl, "Causality", 2nd edition, 2009, chapter 9.
 """
 
 from __future__ import annotations
@@ -48,18 +49,22 @@ class Estimate:
         Standard error; None where there is none, as for exact probabilities.
     ci_low, ci_high : float or None
         Ends of the confidence interval, or of the bounds where `value` is None.
+    bounds_ci : tuple of (float, float), or None
+        Where `value` is None and rows were resampled: an interval that holds both bounds, from a low percentile of the lower one to a high percentile of the upper one.
     """
 
     value: float | None
     se: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
+    bounds_ci: tuple[float, float] | None = None
 
     def __str__(self) -> str:
         if self.value is None and self.ci_low is None:
             return "not defined"
         if self.value is None:
-            return f"between {self.ci_low:.4g} and {self.ci_high:.4g}"
+            band = f" [{self.bounds_ci[0]:.4g}, {self.bounds_ci[1]:.4g}]" if self.bounds_ci else ""
+            return f"between {self.ci_low:.4g} and {self.ci_high:.4g}{band}"
         if self.ci_low is None:
             return f"{self.value:.4g}"
         return f"{self.value:.4g} [{self.ci_low:.4g}, {self.ci_high:.4g}]"
@@ -159,3 +164,9 @@ def _limit(name: str, p0: float, p1: float, otherwise: float) -> float:
         return float(MEASURES[name].value(p0, p1))
     except (ZeroDivisionError, ValueError):
         return otherwise
+
+
+def e_value(ratio: float) -> float:
+    """Return RR + sqrt(RR (RR - 1)) for a risk ratio, or its inverse, above 1."""
+    above = max(ratio, 1 / ratio) if ratio > 0 else np.inf
+    return float(above + np.sqrt(above * (above - 1)))

@@ -13,7 +13,7 @@ from scipy import stats
 from causalkit._random import Seed, entropy, stream
 from causalkit._validation import ColumnTypes, check_between, check_choice, check_count
 from causalkit.exceptions import ParameterError, PositivityError
-from causalkit.strength._attribution import ATTRIBUTION
+from causalkit.strength._attribution import ATTRIBUTION, Observed, observed_in
 from causalkit.strength._estimators import (
     AugmentedWeighting,
     Empty,
@@ -73,12 +73,15 @@ class Uncertainty:
         Of intervals.
     degrees : float, default=inf
         Degrees of freedom of a t law, where clusters are few.
+    resamples : tuple of (ArmMeans, Observed), default=()
+        Means of resamples, and what is seen in them.
     """
 
     covariance: Floats | None
     draws: Floats | None
     level: float
     degrees: float = np.inf
+    resamples: tuple[tuple[ArmMeans, Observed], ...] = ()
 
     @property
     def reach(self) -> float:
@@ -157,7 +160,7 @@ class Method:
     def uncertain(self, estimator: Estimator, sample: Sample) -> tuple[ArmMeans, Uncertainty]:
         """Return means and how far they can be trusted."""
         means, clusters = estimator(sample), sample.clusters
-        if means.bounds is not None:
+        if means.bounds is not None and self.ci != "bootstrap":
             return means, Uncertainty(None, None, self.level)
         if self.ci == "cluster" and clusters is None:
             raise ParameterError(
@@ -176,29 +179,38 @@ class Method:
                 "the bootstrap does not give the spread of a matching estimator (Abadie and Imbens 2008), and it has no influence "
                 "function to add up by clusters; leave ci= and clusters= out, or use estimator='aipw'"
             )
-        draws = self._draws(estimator, sample)
-        failed = self.n_resamples - len(draws)
+        resamples = self._resamples(estimator, sample, bounded=means.bounds is not None)
+        failed = self.n_resamples - len(resamples)
         note = (
             (f"{failed} of {self.n_resamples} bootstrap samples lacked an arm and were left out",)
             if failed
             else ()
         )
-        return replace(means, notes=means.notes + note), Uncertainty(np.cov(draws.T), draws, self.level)
+        means = replace(means, notes=means.notes + note)
+        if means.bounds is not None:
+            return means, Uncertainty(None, None, self.level, resamples=resamples)
+        draws = np.array([one.means for one, _ in resamples])
+        return means, Uncertainty(np.cov(draws.T), draws, self.level, resamples=resamples)
 
-    def _draws(self, estimator: Estimator, sample: Sample) -> Floats:
-        """Return the means of resamples; a few that lack an arm are left out."""
+    def _resamples(
+        self, estimator: Estimator, sample: Sample, *, bounded: bool
+    ) -> tuple[tuple[ArmMeans, Observed], ...]:
+        """Return the means of resamples, and what is seen in them; a few that lack an arm are left out."""
         found, last = [], ""
         for part in self._resampled(sample):
             try:
                 means = estimator(part)
             except PositivityError as error:
                 last = str(error)
-            else:
-                last = "a stratum lacks an arm" if means.bounds is not None else last
-                found += [means.means] if means.bounds is None else []
+                continue
+            if means.bounds is not None and not bounded:
+                last = "a stratum lacks an arm"
+                continue
+            about = part if means.rows is None else part.take(np.flatnonzero(means.rows))
+            found.append((replace(means, influence=None, rows=None), observed_in(about)))
         if len(found) < 0.8 * self.n_resamples:
             raise PositivityError(f"most bootstrap samples cannot be used, for example: {last}")
-        return np.array(found)
+        return tuple(found)
 
     def _resampled(self, sample: Sample) -> Iterator[Sample]:
         base, clusters = entropy(self.rng), sample.clusters

@@ -18,13 +18,13 @@ from causalkit.graph._bits import members
 from causalkit.graph._core import as_names
 from causalkit.graph._problem import observed_nodes
 from causalkit.graph._routes import routes
-from causalkit.strength._attribution import ATTRIBUTION, Observed, attribute
+from causalkit.strength._attribution import ATTRIBUTION, Observed, attribute, observed_in
 from causalkit.strength._estimators import Empty
 from causalkit.strength._frontdoor import front_door_probability
 from causalkit.strength._general import probability_from_oracle
 from causalkit.strength._identification import Identification, Strategy, check_adjustment, identify
 from causalkit.strength._means import ArmMeans
-from causalkit.strength._measures import Estimate, bounded, estimate
+from causalkit.strength._measures import Estimate, bounded, e_value, estimate
 from causalkit.strength._method import (
     EXACT,
     EstimatorName,
@@ -76,6 +76,8 @@ class CausalStrength:
     e_value : float or None
         How strongly, as a risk ratio, a hidden confounder would have to act on both cause and effect to explain the effect away
         (VanderWeele and Ding 2017).
+    e_value_limit : float or None
+        The same for the end of the interval of the risk ratio that is nearer to 1: how strongly it would have to act for the interval to reach 1; 1 if it does already.
     n : int
         Rows.
     notes : tuple of str
@@ -96,6 +98,7 @@ class CausalStrength:
     identification: Identification = field(repr=False)
     overlap: Overlap | None = field(default=None, repr=False)
     e_value: float | None = field(default=None, repr=False)
+    e_value_limit: float | None = field(default=None, repr=False)
     n: int = 0
     notes: tuple[str, ...] = ()
     settings: Settings | None = field(default=None, repr=False, compare=False)
@@ -123,6 +126,9 @@ class CausalStrength:
         lines += [f"  {name:13} {measure}" for name, measure in self.measures.items()]
         if self.naive is not None:
             lines.append(f"  {'not adjusted':13} {self.naive:.4g}")
+        if self.e_value is not None:
+            limit = "" if self.e_value_limit is None else f"; {self.e_value_limit:.4g} for the interval"
+            lines.append(f"  {'E-value':13} {self.e_value:.4g}{limit}")
         lines.append(f"  {self.identification.estimand}")
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)
@@ -182,7 +188,7 @@ def causal_strength(
         columns adjusted for are discrete, AIPW otherwise, outcome model if hardly any row has exactly the compared values.
     measures : iterable of str, default=("rd",)
         ``"rd"``, and for events ``"rr"``, ``"or"``, ``"log_or"``, ``"nnt"``, ``"attributable"``, ``"cheng"``, ``"good"``, ``"suppes"``,
-        ``"eells"`` (least and largest contrast over strata), ``"pn"``, ``"ps"``, ``"pns"`` (bounds).
+        ``"eells"`` (least and largest contrast over strata), ``"pn"``, ``"ps"``, ``"pns"`` (bounds). From ``"suppes"`` on only the bootstrap says how far they can be trusted.
     ci : str, default="auto"
         ``"influence"``: Wald intervals from influence functions; ``"bootstrap"``: percentiles of resampled rows (clusters if they are named);
         ``"cluster"``: influence added up by clusters. ``"auto"`` takes clusters if they are named, else influence functions where
@@ -251,6 +257,7 @@ def causal_strength(
     cured: surgery set to 1 against 0 (average effect, plugin)
       rd            0.05367 [-0.01216, 0.1195]
       not adjusted  -0.04571
+      E-value       1.34; 1 for the interval
       P(cured | do(surgery)) = sum over stone of P(cured | surgery, stone) P(stone)
     """
     for name in (cause, effect):
@@ -433,28 +440,11 @@ def _summary(
         name,
         found,
         overlap,
-        _e_value(means) if sample.is_event else None,
+        *(_e_values(*estimated) if sample.is_event else (None, None)),
         sample.n,
         means.notes,
         settings=settings,
     )
-
-
-def observed_in(sample: Sample) -> Observed:
-    """Return the joint shares of arms and event, and the contrasts by strata."""
-    joint = np.zeros((2, 2))
-    for a in (0, 1):
-        event = sample.outcome[sample.arm == a]
-        joint[a] = (1 - event).sum(), event.sum()
-    size = sample.strata.max(initial=0) + 1
-    sums, rows = (
-        np.stack([np.bincount(sample.strata[sample.arm == a], w[sample.arm == a], size) for a in (0, 1)])
-        for w in (sample.outcome, np.ones(sample.n))
-    )
-    both = (rows > 0).all(axis=0)
-    contrasts = (sums[1] / np.maximum(rows[1], 1) - sums[0] / np.maximum(rows[0], 1))[both]
-    is_binary = bool((sample.arm >= 0).all())
-    return Observed(joint / max(joint.sum(), 1), contrasts, float(sample.outcome.mean()), is_binary)
 
 
 def _naive_difference(sample: Sample) -> float | None:
@@ -463,15 +453,42 @@ def _naive_difference(sample: Sample) -> float | None:
 
 
 def _measure(name: str, means: ArmMeans, uncertainty: Uncertainty, seen: Observed) -> Estimate:
-    if name in ATTRIBUTION:
-        low, high = means.bounds or ((means.means[0],), (means.means[1],))
-        return attribute(name, [(p0, p1) for p0 in low for p1 in high], seen)
-    if means.bounds is not None:
-        return bounded(name, *means.bounds)
+    if name in ATTRIBUTION or means.bounds is not None:
+        each = [_from_seen(name, *one) for one in uncertainty.resamples]
+        return _with_spread(_from_seen(name, means, seen), each, uncertainty.level)
+    return _of_means(name, means, uncertainty)
+
+
+def _of_means(name: str, means: ArmMeans, uncertainty: Uncertainty) -> Estimate:
+    """Return a measure that is a function of the two means."""
     found = estimate(name, means.means, uncertainty.covariance, uncertainty.reach)
     if uncertainty.draws is None or found.value is None or name == "nnt":
         return found
     return _of_draws(name, found.value, uncertainty.draws, uncertainty.level)
+
+
+def _from_seen(name: str, means: ArmMeans, seen: Observed) -> Estimate:
+    """Return a measure without its uncertainty."""
+    if name in ATTRIBUTION:
+        low, high = means.bounds or ((means.means[0],), (means.means[1],))
+        return attribute(name, [(p0, p1) for p0 in low for p1 in high], seen)
+    return bounded(name, *means.bounds) if means.bounds is not None else estimate(name, means.means, None)
+
+
+def _with_spread(found: Estimate, each: list[Estimate], level: float) -> Estimate:
+    """Add what resamples say of a number, or of its bounds; nothing where more of them leave it undefined than may lie outside."""
+    lows, highs = (
+        [e.value if e.value is not None else getattr(e, end) for e in each] for end in ("ci_low", "ci_high")
+    )
+    known = [(low, high) for low, high in zip(lows, highs, strict=True) if low is not None]
+    if len(known) < max(2, level * len(each)) or (found.value is None and found.ci_low is None):
+        return found
+    # Ends may be infinite, between which nothing can be interpolated.
+    low = float(np.quantile([a for a, _ in known], 0.5 - level / 2, method="lower"))
+    high = float(np.quantile([b for _, b in known], 0.5 + level / 2, method="higher"))
+    if found.value is None:
+        return replace(found, bounds_ci=(low, high))
+    return Estimate(found.value, float(np.std([a for a, _ in known], ddof=1)), low, high)
 
 
 def _of_draws(name: str, value: float, draws: Floats, level: float) -> Estimate:
@@ -486,7 +503,9 @@ def _of_draws(name: str, value: float, draws: Floats, level: float) -> Estimate:
 
 def _arm(means: ArmMeans, uncertainty: Uncertainty, k: int) -> Estimate:
     if means.bounds is not None:
-        return Estimate(None, None, *means.bounds[k])
+        bounds = [one.bounds[k] if one.bounds else (one.means[k],) * 2 for one, _ in uncertainty.resamples]
+        each = [Estimate(None, None, *ends) for ends in bounds]
+        return _with_spread(Estimate(None, None, *means.bounds[k]), each, uncertainty.level)
     if uncertainty.covariance is None:
         return Estimate(means.means[k])
     se = float(np.sqrt(max(uncertainty.covariance[k, k], 0.0)))
@@ -494,12 +513,16 @@ def _arm(means: ArmMeans, uncertainty: Uncertainty, k: int) -> Estimate:
     return Estimate(means.means[k], se, means.means[k] - reach, means.means[k] + reach)
 
 
-def _e_value(means: ArmMeans) -> float | None:
-    p0, p1 = means.means
-    if means.bounds is not None or min(p0, p1) <= 0:
-        return None
-    ratio = max(p1 / p0, p0 / p1)
-    return float(ratio + np.sqrt(ratio * (ratio - 1)))
+def _e_values(means: ArmMeans, uncertainty: Uncertainty) -> tuple[float | None, float | None]:
+    """Return the E-value of the risk ratio, and that of the end of its interval that is nearer to 1."""
+    if means.bounds is not None or min(means.means) <= 0:
+        return None, None
+    ratio = _of_means("rr", means, uncertainty)
+    if ratio.value is None or ratio.ci_low is None or ratio.ci_high is None:
+        return e_value(means.means[1] / means.means[0]), None
+    if ratio.ci_low <= 1 <= ratio.ci_high:
+        return e_value(ratio.value), 1.0
+    return e_value(ratio.value), e_value(ratio.ci_low if ratio.ci_low > 1 else ratio.ci_high)
 
 
 # -- from an oracle --------------------------------------------------------------------------------------------------------
@@ -552,7 +575,7 @@ def _from_oracle(found: Identification, question: Question, oracle: ProbabilityO
         f"sum over strata of {oracle.id}",
         found,
         None,
-        _e_value(means),
+        *_e_values(means, EXACT),
     )
 
 
