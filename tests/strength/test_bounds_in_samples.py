@@ -125,5 +125,6 @@ def test_e_values():
                 assert found.e_value_limit == 1
             else:
                 nearest = ratio.ci_low if ratio.value > 1 else ratio.ci_high
-                assert 1 < found.e_value_limit == pytest.approx(e_value(nearest)) < found.e_value
+                assert found.e_value_limit == pytest.approx(e_value(nearest))
+                assert 1 < found.e_value_limit < found.e_value
     assert covers == {True, False}
