@@ -15,12 +15,13 @@ from causalkit.datasets._domain_graphs import (
     load_neuropathic_pain,
     load_tuebingen_pairs,
 )
+from causalkit.datasets._graph_data import GraphData
 from causalkit.datasets._manifest import Factor, SceneInfo, describe, list_scenes
 from causalkit.datasets._miniature import make_scene
 from causalkit.datasets._networks import Network, list_networks, load_bnrep, load_network
 from causalkit.datasets._pendulum import make_pendulum
 from causalkit.datasets._recordings import Clip, Clips, Recordings
-from causalkit.datasets._sachs import GraphData, load_sachs
+from causalkit.datasets._sachs import load_sachs
 from causalkit.datasets._scene_data import SceneData
 from causalkit.datasets._shards import DownloadPlan
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from causalkit._validation import check_choice
 from causalkit.datasets._domain_graphs import graph_of_arrows
+from causalkit.datasets._graph_data import GraphData
 from causalkit.datasets._reading import reading, require_pandas
-from causalkit.datasets._sachs import GraphData, import_pooch
+from causalkit.datasets._sachs import import_pooch
 from causalkit.exceptions import DataError, ParameterError
 from causalkit.graph import CausalGraph
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causalkit.datasets._reading import reading
 from causalkit.exceptions import DataError
@@ -147,6 +148,35 @@ class CauseEffectPair:
     name: str
     frame: pd.DataFrame
     weight: float
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def graph(self) -> CausalGraph:
+        """An arrow from every column of the cause to every column of the effect; columns of one side are not joined, though they may be related."""
+        causes, effects = ([c for c in self.frame if str(c).startswith(side)] for side in ("cause", "effect"))
+        return CausalGraph.parse("; ".join(f"{c} -> {e}" for c in causes for e in effects), kind="DAG")
+
+    def as_dataframe(self) -> pd.DataFrame:
+        """Return a copy of the table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per observation, causes first.
+        """
+        return self.frame.copy()
+
+    def as_numpy(self) -> NDArray[np.float64]:
+        """Return the table as numbers.
+
+        Returns
+        -------
+        numpy.ndarray of float, shape (n, d)
+            Causes first.
+        """
+        return np.asarray(self.frame.to_numpy(dtype=float))
 
 
 def load_tuebingen_pairs(path: str | Path) -> tuple[CauseEffectPair, ...]:

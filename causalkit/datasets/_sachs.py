@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from causalkit.datasets._graph_data import GraphData
 from causalkit.datasets._reading import reading
 from causalkit.exceptions import DataError, MissingDependencyError
 from causalkit.graph import CausalGraph
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["GraphData", "load_sachs"]
+__all__ = ["load_sachs"]
 
 COMMIT = "a23adc349a23fc34d258193b45c60522ca6355b4"
 URL = (
@@ -30,28 +27,6 @@ CONSENSUS = (
     "erk -> akt; mek -> erk; pip2 -> pkc; pip3 -> akt; pip3 -> pip2; pip3 -> plc; pka -> akt; pka -> erk; pka -> jnk; pka -> mek; "
     "pka -> p38; pka -> raf; pkc -> jnk; pkc -> mek; pkc -> p38; pkc -> pka; pkc -> raf; plc -> pip2; plc -> pkc; raf -> mek"
 )
-
-
-@dataclass(frozen=True)
-class GraphData:
-    """A table with the graph that is taken as its truth.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        One row per observation; the contexts, if any, are columns.
-    graph : CausalGraph
-        A DAG over the variables, without the contexts: which mechanisms a context changes is not part of it.
-    contexts : tuple of str
-        Names of the columns that are contexts.
-    description : str
-        What the data are, where they come from, and under which licence.
-    """
-
-    frame: pd.DataFrame
-    graph: CausalGraph
-    contexts: tuple[str, ...]
-    description: str
 
 
 def load_sachs(*, contexts: bool = True, path: str | Path | None = None) -> GraphData:

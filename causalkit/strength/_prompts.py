@@ -34,7 +34,7 @@ LETTERS = (" A", " B")
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Whatever says how likely options are after prompts, as `LocalExpert` and `ChatExpert` of `causalkit.llm_causal` do."""
+    """Whatever says how likely options are after prompts, as ``LocalExpert`` and ``ChatExpert`` of ``causalkit.llm_causal`` do."""
 
     def score(self, prompts: Sequence[str], options: Sequence[str]) -> Any:
         """Return log-probabilities that each option comes next.

@@ -93,6 +93,11 @@ class TestTuebingen:
 
     def test_causes_come_first(self, tmp_path):
         one, two = load_tuebingen_pairs(self.folder(tmp_path))
+        for pair in (one, two):
+            assert len(pair) == len(pair.frame)
+            np.testing.assert_array_equal(pair.as_numpy(), pair.as_dataframe().to_numpy())
+            assert set(pair.graph.nodes) == set(pair.frame.columns)
+            assert all(e.u.startswith("cause") and e.v.startswith("effect") for e in pair.graph.edges)
         assert (one.name, one.weight, list(one.frame)) == ("0001", 0.5, ["cause", "effect"])
         assert list(two.frame) == ["cause", "effect_1", "effect_2"]
         assert two.frame.cause.tolist() == [100, 200]
