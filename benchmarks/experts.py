@@ -46,13 +46,20 @@ Row = dict[str, Any]
 
 
 def costs(_: int) -> Iterator[Row]:
-    """Calls and tokens of every way to ask, at 370 tokens for a pair, 450 for three, and for lists 200 with 25 per variable and 40 per arrow."""
+    """Calls and tokens of every way to ask, at 370 tokens for a pair, 450 for three, and for lists 200 with 25 per variable and 40 per arrow.
+
+    The search in breadth as its authors run it (Jiralerspong et al. 2024) is one chat: a call for the roots and one for each variable, each of which carries 60 tokens of the list and 200 of
+    reasoning for every call before it.
+    """
     for network in ("asia", "child", "insurance", "alarm"):
         truth = load_network(network).graph
         expert, row = OracleExpert(truth), {"network": network, "nodes": truth.n_nodes}
         for strategy in ("pairwise", "triplet", "children", "graph"):
             usage = expert.estimate(questions_for(strategy, as_variables(truth.nodes)))
             row |= {f"{strategy}_calls": usage.calls, f"{strategy}_tokens": usage.tokens}
+        calls = truth.n_nodes + 1
+        chat = calls * (25 * truth.n_nodes + 200) + (60 + 200) * calls * (calls - 1) // 2
+        row |= {"breadth_first_chat_calls": calls, "breadth_first_chat_tokens": chat}
         yield row | {"open_edges": n_undirected(truth.to_cpdag())}
 
 
