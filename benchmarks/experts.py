@@ -110,22 +110,24 @@ def at_random(posterior: ClassPosterior, rng: np.random.Generator) -> int:
     return int(rng.choice(np.flatnonzero(posterior.gains() > 1e-9)))
 
 
-def by_orientations(posterior: ClassPosterior, share: Callable[[float, float, float], float]) -> int:
-    """Choose by how many edges an answer would orient, one way or the other."""
+def by_orientations(
+    posterior: ClassPosterior, rng: np.random.Generator, share: Callable[[float, float], float]
+) -> int:
+    """Choose by how many edges an answer would orient, one way or the other; any of those that do equally well."""
     now = np.sum(posterior.gains() > 1e-9)
     worth = np.full(len(posterior.edges), -1.0)
     for k in np.flatnonzero(posterior.gains() > 1e-9):
         left = [
             np.sum(posterior.observe(*posterior.edges[k], c).gains() > 1e-9) for c in ("forward", "backward")
         ]
-        worth[k] = share(now - left[0], now - left[1], posterior.marginals[k])
-    return int(np.argmax(worth))
+        worth[k] = share(now - left[0], now - left[1])
+    return int(rng.choice(np.flatnonzero(worth >= worth.max() - 1e-9)))
 
 
 CHOICES: dict[str, Callable[..., int]] = {
     "random": at_random,
-    "mean_gain": lambda p, _: by_orientations(p, lambda a, b, w: w * a + (1 - w) * b),
-    "least_gain": lambda p, _: by_orientations(p, lambda a, b, _: min(a, b)),
+    "mean_gain": lambda p, rng: by_orientations(p, rng, lambda a, b: (a + b) / 2),
+    "least_gain": lambda p, rng: by_orientations(p, rng, min),
     "entropy": by_entropy,
 }
 
@@ -150,7 +152,9 @@ def orientations(runs: int) -> Iterator[Row]:
             wrong, inside, asked = (np.array(column, dtype=float) for column in zip(*results, strict=True))
             row |= {f"{name}_wrong": wrong.mean(), f"{name}_exact": (wrong == 0).mean()}
             row |= {f"{name}_outside": 1 - inside.mean()} if name == "blindly" else {}
-            row |= {f"{name}_questions": asked.mean()} if name in ("listed", "sequential") else {}
+            row |= (
+                {f"{name}_questions": asked.mean()} if name in ("listed", "sequential", "by_entropy") else {}
+            )
         yield row
 
 
@@ -218,7 +222,8 @@ def any_best(posterior: ClassPosterior, seed: int) -> CausalGraph:
 WAYS = {
     "blindly": blindly,
     "listed": sequentially(as_listed),
-    "sequential": sequentially(by_entropy),
+    "sequential": sequentially(at_random),
+    "by_entropy": sequentially(by_entropy),
     "map": most_probable(1),
     "map_of_3": most_probable(3),
 }
