@@ -22,6 +22,7 @@ from causalkit.datasets._images import Cached, ImageSource, Selected
 from causalkit.datasets._laws import LAWS
 from causalkit.datasets._manifest import Factor, SceneInfo
 from causalkit.datasets._pairs import counterfactual_pairs, equal_factors, frame_pairs, view_pairs
+from causalkit.datasets._places import coded, drawn
 from causalkit.datasets._recordings import Clips, Medium, Recordings, make_clips
 from causalkit.datasets._videos import CachedVideos
 from causalkit.exceptions import DataError, ParameterError
@@ -302,7 +303,7 @@ class SceneData:
                 f"row {both[0]} is in the environments {one!r} and {other!r}; make them apart, or share with overlap='share'"
             )
         for row in both.tolist():
-            inside[row] = _drawn(inside[row], int(self.groups[row]), seed)
+            inside[row] = drawn(inside[row], int(self.groups[row]), seed)
         found = {name: np.flatnonzero(column) for name, column in zip(spec, inside.T, strict=True)}
         for name, rows in found.items():
             if not rows.size:
@@ -524,7 +525,7 @@ class SceneData:
             None if there are no pictures.
         """
         part = self if rows is None else self.take(rows)
-        columns = [_coded(part.latents[name]) for name in part.latents.columns]
+        columns = [coded(part.latents[name]) for name in part.latents.columns]
         images = None if part.images is None else part.images.read(np.arange(len(part)))
         return np.column_stack(columns), images
 
@@ -594,18 +595,3 @@ class SceneData:
         reasons = tuple(f"row {row}: {reason}" for row, reason in lost.items())
         kept = np.setdiff1d(np.arange(len(self)), list(lost))
         return replace(whole.take(kept), skipped=(*self.skipped, *reasons))
-
-
-def _drawn(possible: NDArray[np.bool_], instance: int, seed: int) -> NDArray[np.bool_]:
-    """Return one of several places, by a hash of the instance."""
-    places = np.flatnonzero(possible)
-    number = int.from_bytes(hashlib.sha256(f"{seed}:share:{instance}".encode()).digest()[:8])
-    return np.asarray(np.arange(len(possible)) == places[number % len(places)])
-
-
-def _coded(column: pd.Series) -> NDArray[np.float64]:
-    if str(column.dtype) != "category":
-        return np.asarray(column.to_numpy(dtype=float, na_value=np.nan))
-    codes = column.cat.codes.to_numpy().astype(float)
-    codes[codes < 0] = np.nan
-    return np.asarray(codes)
