@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit.exceptions import DataError, ParameterError
+from causalkit.datasets._places import positions
+from causalkit.exceptions import DataError
 from causalkit.graph import CausalGraph
 
 if TYPE_CHECKING:
@@ -72,16 +73,8 @@ class GraphData:
         ParameterError
             If there is no such row.
         """
-        chosen = np.asarray(rows)
-        if chosen.dtype == bool and chosen.shape == (len(self),):
-            chosen = np.flatnonzero(chosen)
-        if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
-            raise ParameterError(
-                f"rows are {chosen.dtype} of shape {chosen.shape}; give positions, or {len(self)} truth values"
-            )
-        if chosen.size and not 0 <= chosen.min() <= chosen.max() < len(self):
-            raise ParameterError(f"rows reach from {chosen.min()} to {chosen.max()}; there are {len(self)}")
-        return replace(self, frame=self.frame.iloc[chosen.astype(np.intp)].reset_index(drop=True))
+        chosen = positions(rows, len(self))
+        return replace(self, frame=self.frame.iloc[chosen].reset_index(drop=True))
 
     def environments(self) -> dict[str, Rows]:
         """Return the rows of each value of the contexts, of several contexts together.

@@ -1,12 +1,14 @@
-"""Single columns as codes, and rows that belong to several places put into one of them."""
+"""Single columns as codes, rows as positions, and rows that belong to several places put into one of them."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from causalkit.exceptions import ParameterError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,3 +28,17 @@ def coded(column: pd.Series) -> NDArray[np.float64]:
     codes = column.cat.codes.to_numpy().astype(float)
     codes[codes < 0] = np.nan
     return np.asarray(codes)
+
+
+def positions(rows: Any, n: int) -> NDArray[np.intp]:
+    """Return rows of n, given as positions or as truth values, as positions that exist."""
+    found = np.asarray(rows)
+    if found.dtype == bool and found.shape == (n,):
+        return np.flatnonzero(found)
+    if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
+        raise ParameterError(
+            f"rows are {found.dtype} of shape {found.shape}; give positions, or {n} truth values"
+        )
+    if found.size and not (found.min() >= 0 and found.max() < n):
+        raise ParameterError(f"rows reach from {found.min()} to {found.max()}; there are {n}")
+    return found.astype(np.intp)

@@ -22,7 +22,7 @@ from causalkit.datasets._images import Cached, ImageSource, Selected
 from causalkit.datasets._laws import LAWS
 from causalkit.datasets._manifest import Factor, SceneInfo
 from causalkit.datasets._pairs import counterfactual_pairs, equal_factors, frame_pairs, view_pairs
-from causalkit.datasets._places import coded, drawn
+from causalkit.datasets._places import coded, drawn, positions
 from causalkit.datasets._recordings import Clips, Medium, Recordings, make_clips
 from causalkit.datasets._videos import CachedVideos
 from causalkit.exceptions import DataError, ParameterError
@@ -158,16 +158,7 @@ class SceneData:
         numpy.ndarray of int
             Positions.
         """
-        found = np.asarray(rows)
-        if found.dtype == bool and found.shape == (len(self),):
-            return np.flatnonzero(found)
-        if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
-            raise ParameterError(
-                f"rows are {found.dtype} of shape {found.shape}; give positions, or {len(self)} truth values"
-            )
-        if found.size and not (found.min() >= 0 and found.max() < len(self)):
-            raise ParameterError(f"rows reach from {found.min()} to {found.max()}; there are {len(self)}")
-        return found.astype(np.intp)
+        return positions(rows, len(self))
 
     def splits(
         self,

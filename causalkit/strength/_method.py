@@ -157,8 +157,8 @@ class Method:
             return "general plug-in", EstimandMeans(found.expression, found.cause[0], found.effect[0])
         return "front-door plug-in", FrontDoorMeans()
 
-    def uncertain(self, estimator: Estimator, sample: Sample) -> tuple[ArmMeans, Uncertainty]:
-        """Return means and how far they can be trusted."""
+    def uncertain(self, estimator: Estimator, sample: Sample, *, look: bool) -> tuple[ArmMeans, Uncertainty]:
+        """Return means and how far they can be trusted; look at what is seen in resamples only if a measure needs it."""
         means, clusters = estimator(sample), sample.clusters
         if means.bounds is not None and self.ci != "bootstrap":
             return means, Uncertainty(None, None, self.level)
@@ -179,24 +179,26 @@ class Method:
                 "the bootstrap does not give the spread of a matching estimator (Abadie and Imbens 2008), and it has no influence "
                 "function to add up by clusters; leave ci= and clusters= out, or use estimator='aipw'"
             )
-        resamples = self._resamples(estimator, sample, bounded=means.bounds is not None)
-        failed = self.n_resamples - len(resamples)
+        bounded = means.bounds is not None
+        found = self._resamples(estimator, sample, bounded=bounded, look=look or bounded)
+        failed = self.n_resamples - len(found)
         note = (
             (f"{failed} of {self.n_resamples} bootstrap samples lacked an arm and were left out",)
             if failed
             else ()
         )
         means = replace(means, notes=means.notes + note)
-        if means.bounds is not None:
+        resamples = tuple((one, seen) for one, seen in found if seen is not None)
+        if bounded:
             return means, Uncertainty(None, None, self.level, resamples=resamples)
-        draws = np.array([one.means for one, _ in resamples])
+        draws = np.array([one.means for one, _ in found])
         return means, Uncertainty(np.cov(draws.T), draws, self.level, resamples=resamples)
 
     def _resamples(
-        self, estimator: Estimator, sample: Sample, *, bounded: bool
-    ) -> tuple[tuple[ArmMeans, Observed], ...]:
-        """Return the means of resamples, and what is seen in them; a few that lack an arm are left out."""
-        found, last = [], ""
+        self, estimator: Estimator, sample: Sample, *, bounded: bool, look: bool
+    ) -> list[tuple[ArmMeans, Observed | None]]:
+        """Return the means of resamples, and what is seen in them if asked for; a few that lack an arm are left out."""
+        found, last = list[tuple[ArmMeans, Observed | None]](), ""
         for part in self._resampled(sample):
             try:
                 means = estimator(part)
@@ -206,11 +208,11 @@ class Method:
             if means.bounds is not None and not bounded:
                 last = "a stratum lacks an arm"
                 continue
-            about = part if means.rows is None else part.take(np.flatnonzero(means.rows))
-            found.append((replace(means, influence=None, rows=None), observed_in(about)))
+            seen = observed_in(rows_of_estimate(means, part)) if look else None
+            found.append((replace(means, influence=None, rows=None), seen))
         if len(found) < 0.8 * self.n_resamples:
             raise PositivityError(f"most bootstrap samples cannot be used, for example: {last}")
-        return tuple(found)
+        return found
 
     def _resampled(self, sample: Sample) -> Iterator[Sample]:
         base, clusters = entropy(self.rng), sample.clusters
@@ -222,6 +224,11 @@ class Method:
         for k in range(self.n_resamples):
             drawn = stream(base, k).integers(groups.max() + 1, size=groups.max() + 1)
             yield sample.take(drawn if rows is None else np.concatenate([rows[g] for g in drawn]))
+
+
+def rows_of_estimate(means: ArmMeans, sample: Sample) -> Sample:
+    """Return the rows that an estimate is about."""
+    return sample if means.rows is None else sample.take(np.flatnonzero(means.rows))
 
 
 def _degrees_of_freedom(clusters: NDArray[np.intp] | None) -> tuple[float, tuple[str, ...]]:

@@ -33,6 +33,7 @@ from causalkit.strength._method import (
     Question,
     Settings,
     Uncertainty,
+    rows_of_estimate,
 )
 from causalkit.strength._models import Models
 from causalkit.strength._network import BayesianNetwork
@@ -381,7 +382,7 @@ def strength_from_table(
     notes = _thin_arms(sample)
     if overlap is not None:
         notes += support_notes(overlap, name, trimmed=method.empty == "trim")
-    means, uncertainty = method.uncertain(estimator, sample)
+    means, uncertainty = method.uncertain(estimator, sample, look=bool({*question.measures} & {*ATTRIBUTION}))
     means = replace(means, notes=means.notes + notes)
     return _summary(Settings(question, method), found, sample, (means, uncertainty), name, overlap)
 
@@ -424,17 +425,17 @@ def _summary(
 ) -> CausalStrength:
     """Put an estimate into words and measures; what is observed is of the same rows."""
     question, means = settings.question, estimated[0]
-    about = sample if means.rows is None else sample.take(np.flatnonzero(means.rows))
+    about = rows_of_estimate(means, sample)
     seen = observed_in(about)
     measures = {m: _measure(m, *estimated, seen) for m in question.measures}
-    arms = tuple(_arm(*estimated, k) for k in (0, 1))
+    arms = (_arm(*estimated, 0), _arm(*estimated, 1))
     return CausalStrength(
         question.cause,
         question.effect,
         question.cause_values or (0, 1),
         question.effect_value,
         measures,
-        (arms[0], arms[1]),
+        arms,
         seen.naive if about.is_event else _naive_difference(about),
         means.estimand,
         name,
