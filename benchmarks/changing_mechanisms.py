@@ -1,7 +1,7 @@
 """CD-NOD and its peers on the frozen grid of worlds whose mechanisms change.
 
 Usage: ``python benchmarks/changing_mechanisms.py run [--methods causalkit ...] [--cells base ...] [--repetitions 50]``; the cells of the second
-family (``other_worlds.py``) are named ``"other, ..."``. Then
+family (``other_worlds.py``) are named ``"other, ..."``, those of the third (``shifted_worlds.py``) ``"shifted, ..."``. Then
 ``python benchmarks/changing_mechanisms.py table``; ``third-phase`` compares ways to orient by independent changes alone. Every repetition runs in a process of its own, for its memory and its time limit;
 rows go to ``benchmarks/results/changing_mechanisms.csv``, where a later run goes on. Methods that cannot use rows with holes get the
 rows without; a method that passes the time limit or fails has no scores there, and the table counts it.
@@ -27,6 +27,7 @@ from changing_worlds import GRID
 from changing_worlds import draw as draw_first
 from joblib import Parallel, delayed
 from other_worlds import OTHER_GRID, OtherWorld, draw_other
+from shifted_worlds import SHIFTED_GRID, ShiftedWorld, draw_shifted
 from threadpoolctl import threadpool_limits
 
 from causalkit import CausalGraph
@@ -39,14 +40,16 @@ from causalkit.discovery import (
 )
 from causalkit.independence import DSeparation
 
-WORLDS = {w.name: w for w in (*GRID, *OTHER_GRID)}
+WORLDS = {w.name: w for w in (*GRID, *OTHER_GRID, *SHIFTED_GRID)}
 RESULTS = Path(__file__).parent / "results" / "changing_mechanisms.csv"
 KEYS = ["method", "cell", "seed"]
 LIMIT = 300
 
 
 def draw(world, seed):
-    """Draw from a world of either family."""
+    """Draw from a world of any family."""
+    if isinstance(world, ShiftedWorld):
+        return draw_shifted(world, seed)
     return draw_other(world, seed) if isinstance(world, OtherWorld) else draw_first(world, seed)
 
 

@@ -151,6 +151,10 @@ class ColumnTypeWarning(CausalKitWarning):
     """The type that was inferred for a column may not be what was meant."""
 
 
+class RedundantColumnWarning(CausalKitWarning):
+    """Columns say what others say, so that tests given them see no dependence that is there."""
+
+
 class ConvergenceWarning(CausalKitWarning):
     """An optimisation stopped before it converged."""
 

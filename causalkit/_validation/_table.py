@@ -241,6 +241,7 @@ def read_table(
     """
     if isinstance(data, Table):
         return _with_types(data, column_types)
+    data = without_mask(data)
     columns = (
         _frame_columns(data) if nw.dependencies.is_into_dataframe(data) else _array_columns(data, names, what)
     )
@@ -265,11 +266,24 @@ def read_table(
     return _with_types(table, declared)
 
 
+def without_mask(data: Any) -> Any:
+    """Return an array in which what NumPy masks is missing; anything else as it is."""
+    if not isinstance(data, np.ma.MaskedArray):
+        return data
+    hidden = np.ma.getmaskarray(data)
+    if not hidden.any():
+        return np.asarray(data.data)
+    plain = data.data.astype(np.float64 if data.dtype.kind in "fiu" else object)
+    plain[hidden] = np.nan if data.dtype.kind in "fiu" else None
+    return plain
+
+
 def read_columns(values: Any, names: str | Sequence[str], column_types: ColumnTypes = None) -> Table:
     """Read one argument of a function: a list, an array of one or two dimensions, a series or a data frame.
 
     `names` are given to unnamed columns; a single text is numbered ``x1, x2, ...`` and given to named columns too.
     """
+    values = without_mask(values)
     if nw.dependencies.is_into_series(values):
         series = nw.from_native(values, series_only=True)
         values = series.alias(str(series.name or _numbered(names, 1)[0])).to_frame().to_native()

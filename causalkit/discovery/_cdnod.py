@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from causalkit._validation import ColumnTypes, Floats, Table, check_count
-from causalkit.discovery._contexts import ContextPoints, split_context
+from causalkit.discovery._colliders import ColliderRule
+from causalkit.discovery._contexts import ContextPoints, in_order, split_context
 from causalkit.discovery._driving_force import DrivingForce, ForceMethod, mechanism_force
 from causalkit.discovery._independent_change import ChangeScorer, IndependentChange
 from causalkit.discovery._interventions import intervention_contexts
@@ -41,7 +42,6 @@ from causalkit.discovery._stability import Resampling
 from causalkit.exceptions import CausalKitWarning, ParameterError
 from causalkit.graph import BackgroundKnowledge, GraphKind
 from causalkit.graph._bits import mask_of
-from causalkit.graph._pattern import Pattern
 from causalkit.independence import CITest
 
 if TYPE_CHECKING:
@@ -179,6 +179,7 @@ class CDNOD(ConstraintSearch):
         groups: Mapping[str, Sequence[str]] | None = None,
         missing: Missing = "error",
         stop: Stop = "exhaustive",
+        colliders: ColliderRule = "majority",
         device: str | None = None,
         n_jobs: int | None = None,
         checkpoint: str | Path | None = None,
@@ -197,6 +198,7 @@ class CDNOD(ConstraintSearch):
         self.groups = groups
         self.missing = missing
         self.stop = stop
+        self.colliders = colliders
         self.device = device
         self.n_jobs = n_jobs
         self.checkpoint = checkpoint
@@ -236,23 +238,18 @@ class CDNOD(ConstraintSearch):
         variables, contexts = split_context(X, context, self.column_types, self._missing())
         self._remember_features(X)
         variables = variables.grouped(self.groups)
+        self._check_rows(variables.join(in_order(contexts)), test)
         given = self.knowledge or BackgroundKnowledge()
         if self.targets is not None:
             contexts, about_targets = intervention_contexts(contexts, self.targets, variables.nodes().names)
             given = merged(given, about_targets)
         table = variables.join(contexts)
-        self._check_rows(table)
         nodes = table.nodes()
         positions = frozenset(range(nodes.n_columns - contexts.n_columns, nodes.n_columns))
         knowledge = self._check_knowledge(nodes, given)
         knowledge = with_exogenous(knowledge, nodes.names, contexts.names)
 
-        skeleton = self._find_skeleton(test, table, knowledge)
-        orienter = Orienter(Pattern.from_skeleton(skeleton.adjacent), nodes.names, positions)
-        orienter.orient_contexts()
-        orienter.orient_knowledge(knowledge)
-        orienter.orient_colliders(skeleton)
-        orienter.close()
+        skeleton, orienter = self._oriented(test, table, knowledge, positions)
         self.context_names_ = contexts.names
         self.contexts_ = {name: _original_values(contexts, k) for k, name in enumerate(contexts.names)}
         self.hypotheses_ = self._orient_changes(orienter, variables, contexts, scorer)

@@ -24,8 +24,6 @@ from causalkit.exceptions import ColumnTypeWarning, DataError, ParameterError
 from causalkit.independence import Circle, Delta, Gaussian
 from causalkit.independence._kernel_factory import PHASE_PER_TIME
 
-FEW_VALUES = 30
-
 
 @dataclass(frozen=True)
 class ContextPoints:
@@ -219,12 +217,13 @@ def _free_name(name: str, table: Table) -> str:
 
 def as_context(table: Table) -> Table:
     """Read numeric contexts as time, and warn where they look like the numbers of domains."""
+    labels = [k for k, kind in enumerate(table.types) if kind == "categorical"]
     for k, (name, kind) in enumerate(zip(table.names, table.types, strict=True)):
         column = table.values[:, k]
         different = len(np.unique(column))
-        numbered = np.array_equal(column, np.round(column)) and different <= min(
-            FEW_VALUES, table.n_rows // 3
-        )
+        # Times that come once in each domain are times, however many domains there are.
+        places = len(np.unique(table.values[:, [*labels, k]], axis=0))
+        numbered = np.array_equal(column, np.round(column)) and places <= table.n_rows // 2
         if kind == "continuous" and name in table.inferred and numbered and different > 1:
             text = (
                 f"context {name!r} holds {different} different whole numbers and is read as time. If they are labels of domains, "
@@ -232,4 +231,12 @@ def as_context(table: Table) -> Table:
             )
             warnings.warn(text, ColumnTypeWarning, stacklevel=4)
     types: tuple[ColumnType, ...] = tuple("time" if kind == "continuous" else kind for kind in table.types)
+    return replace(table, types=types)
+
+
+def in_order(table: Table) -> Table:
+    """Return contexts of which all that are no labels count as time: what drifts along them is no function of them."""
+    types: tuple[ColumnType, ...] = tuple(
+        "categorical" if kind == "categorical" else "time" for kind in table.types
+    )
     return replace(table, types=types)

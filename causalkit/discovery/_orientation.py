@@ -1,28 +1,27 @@
 """From a skeleton to arrows: knowledge, contexts, colliders, and what follows from them.
 
-Colliders. For an unshielded triple i - k - j, k is a collider if fewer than half of the sets that separate i and j contain k,
-no collider if more than half do, and ambiguous at exactly half (the majority rule of Colombo and Maathuis 2014, which does not
-depend on the order of columns). A collider of which one end is a context is the invariance rule of CD-NOD: the mechanism of k
-changes with the context and that of j does not, so that j is a cause of k and not an effect.
+What is a collider is judged in `_colliders`. A collider of which one end is a context is the invariance rule of CD-NOD: the mechanism of k
+changes with the context and that of j does not, so that j is a cause of k and not an effect. An ambiguous triple orients nothing, and no
+rule takes it for a non-collider.
 
 Conflicts. On finite samples two colliders can demand opposite arrows, or close a cycle. Then colliders are taken one by one,
-best supported first, and one that contradicts what stands is recorded and left out. Nothing is overwritten.
+best supported first, and one that contradicts what stands is recorded and left out: its triple is ambiguous. Nothing is overwritten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations, pairwise
+from itertools import pairwise
 from typing import TypeAlias
 
-from causalkit.discovery._separations import Separation
+from causalkit.discovery._colliders import AmbiguousTriple, TripleEvidence
 from causalkit.discovery._skeleton import Skeleton
 from causalkit.exceptions import KnowledgeError
 from causalkit.graph import BackgroundKnowledge
 from causalkit.graph._bits import members
 from causalkit.graph._meek import close
-from causalkit.graph._pattern import Pattern
+from causalkit.graph._pattern import Pattern, Triple
 
 Arrow: TypeAlias = tuple[int, int]
 
@@ -63,18 +62,6 @@ class Receipt:
     confidence: float | None = None
 
 
-@dataclass(frozen=True)
-class Collider:
-    """An unshielded collider i → k ← j and the support for it."""
-
-    i: int
-    k: int
-    j: int
-    p_value: float
-    share: float
-    verb: str = "separate"
-
-
 @dataclass
 class Orienter:
     """A pattern that is being oriented, with a receipt for each arrow and a list of conflicts.
@@ -96,7 +83,7 @@ class Orienter:
     remarks: dict[Arrow, Receipt] = field(default_factory=dict)
     opposed: set[frozenset[int]] = field(default_factory=set)
     conflicts: list[str] = field(default_factory=list)
-    separations: Mapping[Arrow, tuple[Separation, ...]] = field(default_factory=dict)
+    evidence: dict[Triple, TripleEvidence] = field(default_factory=dict)
 
     # -- steps -------------------------------------------------------------------------------------------------------------
 
@@ -107,13 +94,17 @@ class Orienter:
                 note = f"{self.names[c]} is a context, and no set separates {self.names[v]} from it"
                 self.put(c, v, Receipt("context", note))
 
-    def orient_knowledge(self, knowledge: BackgroundKnowledge) -> None:
+    def orient_knowledge(self, knowledge: BackgroundKnowledge, skeleton: Skeleton) -> None:
         """Put required arrows, and the reverse of forbidden ones."""
         for i, j in list(self.pattern.undirected_edges()):
             for a, b in ((i, j), (j, i)):
                 first, second = self.names[a], self.names[b]
                 if knowledge.is_required(first, second):
-                    self.put(a, b, Receipt("knowledge", f"{first} -> {second} is required"))
+                    self.put(
+                        a,
+                        b,
+                        Receipt("knowledge", f"{first} -> {second} is required{_unseen(skeleton, i, j)}"),
+                    )
                     break
                 if knowledge.is_forbidden(second, first):
                     self.put(a, b, Receipt("knowledge", f"{second} -> {first} is forbidden"))
@@ -126,10 +117,11 @@ class Orienter:
                 text, tuple(f"{self.names[a]} -> {self.names[b]}" for a, b in pairwise((*cycle, cycle[0])))
             )
 
-    def orient_colliders(self, skeleton: Skeleton) -> None:
+    def orient_colliders(self, triples: Sequence[TripleEvidence]) -> None:
         """Put all colliders at once if they agree, otherwise one by one, best supported first."""
-        self.separations = skeleton.separations
-        colliders = self._colliders(skeleton)
+        self.evidence = {(t.i, t.k, t.j): t for t in triples}
+        self.pattern.ambiguous = {key for key, t in self.evidence.items() if t.verdict == "ambiguous"}
+        colliders = self._by_support(t for t in triples if t.verdict == "collider")
         together = self._put_colliders(colliders)
         if together is not None and together.is_consistent():
             self.pattern, self.receipts = together.pattern, together.receipts
@@ -137,11 +129,25 @@ class Orienter:
         for collider in colliders:
             trial = self._put_colliders([collider])
             if trial is None or trial.pattern.cycle() is not None:
-                self.conflicts.append(
-                    f"{self._text(collider)} contradicts knowledge or better supported arrows and was left out"
-                )
+                self._leave_out(collider)
             else:
                 self.pattern, self.receipts = trial.pattern, trial.receipts
+
+    def _leave_out(self, collider: TripleEvidence) -> None:
+        text = "contradicts knowledge or better supported arrows and was left out"
+        i, k, j = (self.names[v] for v in (collider.i, collider.k, collider.j))
+        self.conflicts.append(f"{i} -> {k} <- {j} {text}")
+        key = (collider.i, collider.k, collider.j)
+        self.evidence[key] = replace(collider, verdict="ambiguous", reason=f"as a collider it {text}")
+        self.pattern.ambiguous.add(key)
+
+    def ambiguous(self) -> tuple[AmbiguousTriple, ...]:
+        """List the ambiguous triples that the arrows leave open, by name."""
+        found = []
+        for i, k, j in self.pattern.unresolved():
+            first, middle, last = (self.names[v] for v in (i, k, j))
+            found.append(AmbiguousTriple(first, middle, last, self.evidence[i, k, j].reason))
+        return tuple(found)
 
     def close(self) -> None:
         """Apply Meek's rules and note which rule put which arrow; an edge that they pull both ways stays undirected."""
@@ -154,37 +160,13 @@ class Orienter:
 
     # -- colliders -----------------------------------------------------------------------------------------------------------
 
-    def _colliders(self, skeleton: Skeleton) -> list[Collider]:
-        """Find colliders by majority vote, sorted by support and then by name, so that column order does not matter."""
-        found = []
-        for i, k, j in self._unshielded_triples():
-            sets = skeleton.separations.get((min(i, j), max(i, j)), ())
-            if not sets:
-                continue
-            share = sum(k in s.given for s in sets) / len(sets)
-            if share < 0.5:
-                largest = max(s.p_value for s in sets if k not in s.given)
-                verb = "separate" if sets[0].separates else "come closest to separating"
-                found.append(Collider(i, k, j, largest, share, verb))
-            elif share == 0.5:
-                text = f"{self.names[i]}, {self.names[k]}, {self.names[j]}"
-                self.conflicts.append(
-                    f"ambiguous triple {text}: half of the separating sets hold {self.names[k]}; no collider was put there"
-                )
+    def _by_support(self, colliders: Iterable[TripleEvidence]) -> list[TripleEvidence]:
+        """Sort by support and then by name, so that column order does not matter."""
         return sorted(
-            found, key=lambda c: (-c.p_value, self.names[c.k], sorted((self.names[c.i], self.names[c.j])))
+            colliders, key=lambda c: (-c.p_value, self.names[c.k], sorted((self.names[c.i], self.names[c.j])))
         )
 
-    def _unshielded_triples(self) -> Iterator[tuple[int, int, int]]:
-        for k in range(len(self.names)):
-            if k in self.contexts:
-                continue
-            around = list(members(self.pattern.adjacent[k]))
-            for i, j in combinations(around, 2):
-                if not self.pattern.is_adjacent(i, j):
-                    yield i, k, j
-
-    def _put_colliders(self, colliders: Sequence[Collider]) -> Orienter | None:
+    def _put_colliders(self, colliders: Sequence[TripleEvidence]) -> Orienter | None:
         """Put colliders on a copy; return None if they contradict an arrow that stands, or one another."""
         copy = Orienter(self.pattern.copy(), self.names, self.contexts, dict(self.receipts))
         for collider in colliders:
@@ -201,29 +183,19 @@ class Orienter:
         close(closed, opposed)
         return not opposed and closed.cycle() is None
 
-    def _collider_receipt(self, c: Collider) -> Receipt:
-        ends = f"{self.names[c.i]} and {self.names[c.j]}"
-        held = f"{1 - c.share:.0%} of the sets that {c.verb} {ends} leave {self.names[c.k]} out"
+    def _collider_receipt(self, c: TripleEvidence) -> Receipt:
+        i, k, j = (self.names[v] for v in (c.i, c.k, c.j))
+        held = f"{k} is in {c.n_sets - c.n_without} of {c.n_sets} sets that separate {i} and {j} (largest p = {c.p_value:.3g})"
+        note = f"{held}; with {k} added they depend on each other (p = {c.p_given_middle:.3g})"
         rule = "invariance" if c.i in self.contexts or c.j in self.contexts else "collider"
-        return Receipt(rule, f"{held} (largest p = {c.p_value:.3g})", p_value=c.p_value)
-
-    def _text(self, c: Collider) -> str:
-        return f"{self.names[c.i]} -> {self.names[c.k]} <- {self.names[c.j]}"
+        return Receipt(rule, note, p_value=c.p_value)
 
     # -- consequences ----------------------------------------------------------------------------------------------------------
 
     def _meek_receipt(self, tail: int, head: int, rule: int) -> Receipt:
         name = self.names[head]
         if rule == 1:
-            sources = [
-                c for c in members(self.pattern.parents[tail]) if not self.pattern.is_adjacent(c, head)
-            ]
-            contexts = [c for c in sources if c in self.contexts]
-            if contexts:
-                note = f"the mechanism of {name} does not change with {self.names[contexts[0]]} {self._given(contexts[0], tail, head)}"
-                return Receipt("invariance", note)
-            first = self.names[sources[0]]
-            return Receipt("meek-1", f"{name} -> {self.names[tail]} would make a new collider with {first}")
+            return self._non_collider_receipt(tail, head)
         notes = {
             2: f"{name} -> {self.names[tail]} would close a cycle",
             3: f"{name} -> {self.names[tail]} would close a cycle or make a new collider at {self.names[tail]}",
@@ -231,14 +203,26 @@ class Orienter:
         }
         return Receipt(f"meek-{rule}", notes[rule])
 
-    def _given(self, context: int, tail: int, head: int) -> str:
-        """Name the set that separates a variable from its context, the one with the largest p-value if there are several."""
-        sets = self.separations.get((min(context, head), max(context, head)), ())
-        inside = [s for s in sets if tail in s.given]
-        if not inside:
-            return f"given {self.names[tail]}"
-        best = max(inside, key=lambda s: (s.p_value, s.given))
-        return f"given {', '.join(self.names[k] for k in best.given)} (p = {best.p_value:.3g})"
+    def _non_collider_receipt(self, tail: int, head: int) -> Receipt:
+        """Give the reason of an arrow that would make a new collider the other way round: by a context if there is one."""
+        sources = [
+            c
+            for c in members(self.pattern.parents[tail])
+            if not self.pattern.is_adjacent(c, head) and not self.pattern.is_ambiguous(c, tail, head)
+        ]
+        first = min(sources, key=lambda c: (c not in self.contexts, self.names[c]))
+        a, b, c = self.names[first], self.names[tail], self.names[head]
+        found = self.evidence.get((min(first, head), tail, max(first, head)))
+        counts = (
+            ""
+            if found is None
+            else f": {b} is in {found.n_sets - found.n_without} of {found.n_sets} sets that separate {a} and {c}"
+        )
+        counts += "" if found is None else f" (largest p = {found.p_value:.3g})"
+        p = None if found is None else found.p_value
+        if first in self.contexts:
+            return Receipt("invariance", f"the mechanism of {c} does not change with {a}{counts}", p_value=p)
+        return Receipt("meek-1", f"{c} -> {b} would make a new collider with {a}{counts}", p_value=p)
 
     def put(self, tail: int, head: int, receipt: Receipt) -> None:
         """Orient an undirected edge and keep the reason."""
@@ -248,3 +232,11 @@ class Orienter:
     def _keep(self, tail: int, head: int, receipt: Receipt) -> None:
         known = SHARE_RIGHT.get(receipt.rule) if receipt.confidence is None else receipt.confidence
         self.receipts[tail, head] = replace(receipt, confidence=known)
+
+
+def _unseen(skeleton: Skeleton, i: int, j: int) -> str:
+    """Say of a required edge that the tests would have removed it, if so."""
+    found = None if skeleton.evidence is None else skeleton.evidence.get(i, j)
+    if not skeleton.doubtful[i, j] or found is None:
+        return ""
+    return f"; the tests alone would have left it out (p = {found[0]:.3g})"

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from causalkit._validation import ColumnTypes, check_choice, read_table
-from causalkit.discovery._orientation import Orienter
+from causalkit._validation import ColumnTypes, read_table
+from causalkit.discovery._colliders import ColliderRule
 from causalkit.discovery._search import ConstraintSearch, Missing
-from causalkit.discovery._skeleton import ColliderRule, Stop
+from causalkit.discovery._skeleton import Stop
 from causalkit.discovery._stability import Resampling
 from causalkit.graph import BackgroundKnowledge, GraphKind
-from causalkit.graph._pattern import Pattern
 from causalkit.independence import CITest
 
 __all__ = ["PC"]
@@ -155,15 +154,10 @@ class PC(ConstraintSearch):
         test = self._check_parameters()
         table = read_table(X, self.column_types, missing=self._missing()).grouped(self.groups)
         self._remember_features(X)
-        self._check_rows(table)
+        self._check_rows(table, test)
         nodes = table.nodes()
         knowledge = self._check_knowledge(nodes)
-        check_choice("colliders", self.colliders, ("majority", "max_p"))
-        skeleton = self._find_skeleton(test, table, knowledge, self.colliders)
-        orienter = Orienter(Pattern.from_skeleton(skeleton.adjacent), nodes.names)
-        orienter.orient_knowledge(knowledge)
-        orienter.orient_colliders(skeleton)
-        orienter.close()
+        skeleton, orienter = self._oriented(test, table, knowledge)
         first = [GraphKind.CPDAG] if not knowledge.names() else []
         self._store(skeleton, orienter, nodes, [*first, GraphKind.MPDAG, GraphKind.PDAG], {})
         self._assess(X)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -20,6 +19,7 @@ from typing import Any, TypeAlias
 import joblib
 import numpy as np
 
+from causalkit._store import describe, digest_of_arrays
 from causalkit._validation import Table
 from causalkit._version import __version__
 from causalkit.discovery._plan import Plan
@@ -174,13 +174,13 @@ class Checkpoint:
         The file; it is made if it is not there.
     table : Table
         The data.
-    test : str
-        What the test is, in words that change when its parameters do.
+    test : CITest
+        The test, not fitted; it must be possible to tell it from any other.
     """
 
-    def __init__(self, path: str | Path, table: Table, test: str) -> None:
-        self.path, self.names = Path(path), table.names
-        words = re.sub(r" at 0x[0-9a-fA-F]+", "", test)
+    def __init__(self, path: str | Path, table: Table, test: CITest) -> None:
+        self.path, self.names = Path(path), table.nodes().names
+        words = describe(test, "the test")
         self._header = {"version": __version__, "test": words, "data": fingerprint(table)}
         self._results: dict[Any, tuple[float, float, float]] = {}
         if self.path.exists() and self.path.stat().st_size:
@@ -230,7 +230,7 @@ class Checkpoint:
 
 
 def fingerprint(table: Table) -> str:
-    """Return a digest of the data: every bit of the values, names and types."""
-    digest = hashlib.sha256(repr((table.names, table.types)).encode())
-    digest.update(np.ascontiguousarray(table.values).tobytes())
-    return digest.hexdigest()
+    """Return a digest of all that a table says: values, holes, names, types, labels, periods and groups."""
+    words = describe([table.names, table.types, table.levels, table.periods, table.groups])
+    arrays = digest_of_arrays(table.values, table.missing)
+    return hashlib.sha256((words + arrays).encode()).hexdigest()

@@ -15,11 +15,18 @@ from sklearn.utils.validation import validate_data
 
 from causalkit._validation import ColumnTypes, Table, check_between, check_choice, check_count
 from causalkit._version import __version__
+from causalkit.discovery._colliders import (
+    COLLIDER_RULES,
+    AmbiguousTriple,
+    ColliderRule,
+    TripleEvidence,
+    judge_triples,
+)
 from causalkit.discovery._contexts import ContextPoints
 from causalkit.discovery._orientation import Orienter, Receipt
 from causalkit.discovery._runner import Checkpoint, Runner
 from causalkit.discovery._separations import SeparatingSets
-from causalkit.discovery._skeleton import ColliderRule, Skeleton, SkeletonSearch, Stop
+from causalkit.discovery._skeleton import Skeleton, SkeletonSearch, Stop
 from causalkit.discovery._stability import Resampling, Stability, resampled_graphs
 from causalkit.discovery._tests_table import TestTable
 from causalkit.exceptions import (
@@ -31,9 +38,12 @@ from causalkit.exceptions import (
     ParameterError,
 )
 from causalkit.graph import BackgroundKnowledge, CausalGraph, GraphKind, Mark
+from causalkit.graph._classes import extension
+from causalkit.graph._pattern import Pattern
 from causalkit.independence import CITest, TestwiseDeletion, get_test
 from causalkit.independence._base import MIN_ROWS
 from causalkit.independence._groups import GroupedTest
+from causalkit.independence._redundant import warn_of_redundancy
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -87,6 +97,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
     groups: Mapping[str, Sequence[str]] | None
     missing: Missing
     stop: Stop
+    colliders: ColliderRule
     device: str | None
     n_jobs: int | None
     checkpoint: str | Path | None
@@ -96,6 +107,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
     def _check_parameters(self) -> CITest:
         check_choice("stop", self.stop, ("exhaustive", "first"))
         check_choice("missing", self.missing, ("error", "testwise"))
+        check_choice("colliders", self.colliders, COLLIDER_RULES)
         check_between("alpha", self.alpha, 0, 1)
         if self.max_cond_size is not None:
             check_count("max_cond_size", self.max_cond_size, least=0)
@@ -131,10 +143,12 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
             )
         return knowledge
 
-    def _check_rows(self, table: Table) -> None:
+    def _check_rows(self, table: Table, test: CITest) -> None:
         if table.n_rows < MIN_ROWS:
             raise DataError(f"a search needs at least {MIN_ROWS} rows; got n_samples={table.n_rows}")
         self._check_duplicates(table)
+        if not getattr(test, "minds_redundancy", False):
+            warn_of_redundancy(table, "edges and arrows")
         for name, levels in table.levels.items():
             if len(levels) > table.n_rows / 3:
                 text = (
@@ -155,24 +169,41 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
                     f"columns {table.names[i]!r} and {table.names[j]!r} are copies of each other (up to scale and sign); drop one of them"
                 )
 
-    def _find_skeleton(
-        self, test: CITest, table: Table, knowledge: BackgroundKnowledge, colliders: ColliderRule = "majority"
-    ) -> Skeleton:
+    def _oriented(
+        self,
+        test: CITest,
+        table: Table,
+        knowledge: BackgroundKnowledge,
+        contexts: frozenset[int] = frozenset(),
+    ) -> tuple[Skeleton, Orienter]:
+        """Find the skeleton and orient it by contexts, knowledge, colliders and what follows from them."""
+        skeleton, triples = self._tested(test, table, knowledge, contexts)
+        orienter = Orienter(Pattern.from_skeleton(skeleton.adjacent), table.nodes().names, contexts)
+        orienter.orient_contexts()
+        orienter.orient_knowledge(knowledge, skeleton)
+        orienter.orient_colliders(triples)
+        orienter.close()
+        return skeleton, orienter
+
+    def _tested(
+        self, test: CITest, table: Table, knowledge: BackgroundKnowledge, contexts: frozenset[int]
+    ) -> tuple[Skeleton, list[TripleEvidence]]:
+        """Do all tests: those of the skeleton, then those of its unshielded triples."""
         progress = ProgressBar(bool(self.verbose))
         names = table.nodes().names
+        saved = None if self.checkpoint is None else Checkpoint(self.checkpoint, table, test)
         test = self._adapted(test, table)
-        saved = None if self.checkpoint is None else Checkpoint(self.checkpoint, table, repr(test))
         try:
             runner = Runner(test.fit(table), names, self.n_jobs, progress, saved)
-            search = SkeletonSearch(
-                runner, names, self.alpha, self.max_cond_size, knowledge, self.stop, colliders
-            )
+            search = SkeletonSearch(runner, names, self.alpha, self.max_cond_size, knowledge, self.stop)
             skeleton = search.run()
+            before = skeleton.n_tests
+            triples = judge_triples(search, skeleton, self.colliders, contexts)
         finally:
             progress.close()
         edges = int(skeleton.adjacent.sum()) // 2
-        logger.debug("skeleton: %d edges after %d tests", edges, skeleton.n_tests)
-        return skeleton
+        logger.debug("skeleton: %d edges after %d tests; %d tests in all", edges, before, skeleton.n_tests)
+        return skeleton, triples
 
     def _adapted(self, test: CITest, table: Table) -> CITest:
         """Return the test for groups of columns, or for rows with holes."""
@@ -195,7 +226,8 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
         """Freeze the graph and set the attributes that all searches have."""
         names = table.names
         self.column_types_ = dict(zip(names, table.types, strict=True))
-        meta = {**meta, "column_types": self.column_types_}
+        ambiguous = [list(triple) for triple in orienter.ambiguous()]
+        meta = {**meta, "column_types": self.column_types_, "ambiguous_triples": ambiguous}
         self.graph_ = freeze(orienter, skeleton, table, kinds, self._meta(table, skeleton, meta))
         undirected = np.where(skeleton.adjacent, Mark.TAIL, Mark.NONE)
         self.skeleton_ = CausalGraph(GraphKind.UG, names, undirected)
@@ -208,8 +240,9 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
             (names[a], names[b]): receipt
             for (a, b), receipt in {**orienter.receipts, **orienter.remarks}.items()
         }
+        self.ambiguous_: tuple[AmbiguousTriple, ...] = orienter.ambiguous()
         self.conflicts_ = tuple(orienter.conflicts)
-        if self.graph_.kind is GraphKind.PDAG:
+        if extension(orienter.pattern) is None:
             text = "the tests contradict one another: no directed acyclic graph has this skeleton and these colliders"
             self.conflicts_ += (text,)
             warnings.warn(text, ConflictWarning, stacklevel=3)
@@ -260,7 +293,8 @@ def freeze(
         }
         for c in sorted(orienter.contexts)
     }
-    for kind in kinds[:-1]:
+    open_triples = any(orienter.pattern.unresolved())
+    for kind in () if open_triples else kinds[:-1]:
         with suppress(InvalidGraphError, NotExtendableError):
             return CausalGraph(kind, table.names, marks, node_data=data, edge_data=columns, meta=meta)
     return CausalGraph(kinds[-1], table.names, marks, node_data=data, edge_data=columns, meta=meta)

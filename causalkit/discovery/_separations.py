@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.discovery._tests_table import TestBlock
 
-__all__ = ["SeparatingSets", "Separation", "Separations"]
+__all__ = ["ConditioningSet", "SeparatingSets", "Separations"]
 
 Pair: TypeAlias = tuple[int, int]
 Given: TypeAlias = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Separation:
-    """A set that separates a pair, or comes closest to it where knowledge keeps the pair apart, and the p-value of that test."""
+class ConditioningSet(NamedTuple):
+    """A set that a pair was tested given, with the p-value, and whether it separates the pair."""
 
     given: Given
     p_value: float
-    separates: bool = True
+    log_p_value: float
+    separates: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +33,22 @@ class Found:
     keys: NDArray[np.intp]
     block: TestBlock
 
-    def of(self, key: int) -> Iterator[Separation]:
+    def of(self, key: int) -> Iterator[ConditioningSet]:
         """Yield the sets of one pair, in the order of the tests."""
         start, stop = np.searchsorted(self.keys, [key, key + 1])
-        given, p = self.block.given[start:stop], self.block.results.p_value[start:stop]
-        for row, value in zip(given.tolist(), p.tolist(), strict=True):
-            yield Separation(tuple(row), value)
+        yield from tested_sets(self.block.select(np.arange(start, stop)))
 
 
-class Separations(MutableMapping[Pair, tuple[Separation, ...]]):
+def tested_sets(block: TestBlock) -> Iterator[ConditioningSet]:
+    """Yield the sets that the tests of a block conditioned on."""
+    r = block.results
+    sets = map(tuple, block.given.tolist())
+    yield from map(
+        ConditioningSet, sets, r.p_value.tolist(), r.log_p_value.tolist(), block.independent.tolist()
+    )
+
+
+class Separations(Mapping[Pair, tuple[ConditioningSet, ...]]):
     """The separating sets of each separated pair i < j.
 
     A search on a thousand variables separates half a million pairs, and orientation asks for a few thousand of them.
@@ -54,7 +61,6 @@ class Separations(MutableMapping[Pair, tuple[Separation, ...]]):
 
     def __init__(self, d: int) -> None:
         self.mask = np.zeros((d, d), dtype=bool)
-        self._chosen: dict[Pair, tuple[Separation, ...]] = {}
         self._found: list[Found] = []
 
     def add(self, block: TestBlock) -> None:
@@ -65,20 +71,11 @@ class Separations(MutableMapping[Pair, tuple[Separation, ...]]):
         self._found.append(Found(keys[order], found.select(order)))
         self.mask[found.i, found.j] = True
 
-    def __getitem__(self, pair: Pair) -> tuple[Separation, ...]:
+    def __getitem__(self, pair: Pair) -> tuple[ConditioningSet, ...]:
         if pair not in self:
             raise KeyError(pair)
-        if pair in self._chosen:
-            return self._chosen[pair]
         key = pair[0] * len(self.mask) + pair[1]
-        return tuple(separation for found in self._found for separation in found.of(key))
-
-    def __setitem__(self, pair: Pair, sets: tuple[Separation, ...]) -> None:
-        self.mask[pair], self._chosen[pair] = True, sets
-
-    def __delitem__(self, pair: Pair) -> None:
-        self[pair] = ()
-        self.mask[pair] = False
+        return tuple(tested for found in self._found for tested in found.of(key))
 
     def __contains__(self, pair: object) -> bool:
         return isinstance(pair, tuple) and bool(self.mask[pair])
@@ -116,7 +113,7 @@ class SeparatingSets(Mapping[tuple[str, str], tuple[tuple[str, ...], ...]]):
     def __getitem__(self, pair: tuple[str, str]) -> tuple[tuple[str, ...], ...]:
         i, j = sorted(self._position[name] for name in pair)
         sets = self._separations[i, j]
-        return tuple(tuple(self._names[k] for k in s.given) for s in sets if s.separates)
+        return tuple(tuple(self._names[k] for k in s.given) for s in sets)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return ((self._names[i], self._names[j]) for i, j in self._separations)

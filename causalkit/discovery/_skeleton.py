@@ -2,12 +2,12 @@
 
 This is PC-stable (Colombo and Maathuis 2014). The neighbours of all nodes are frozen at the start of each level, every test of
 the level is done, and edges are removed at its end. So neither the order of columns nor the order of tests matters. All
-separating sets of the level at which a pair is separated are kept: orientation takes a vote among them.
+separating sets that are found are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal, TypeAlias
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from causalkit.discovery._plan import Plan, plan_level
 from causalkit.discovery._runner import Runner
-from causalkit.discovery._separations import Given, Separation, Separations
+from causalkit.discovery._separations import ConditioningSet, Given, Pair, Separations, tested_sets
 from causalkit.discovery._tests_table import TestBlock
 from causalkit.graph import BackgroundKnowledge
 
 Mask: TypeAlias = NDArray[np.bool_]
 Stop: TypeAlias = Literal["exhaustive", "first"]
-ColliderRule: TypeAlias = Literal["majority", "max_p"]
 
 
 class Evidence:
@@ -65,6 +64,10 @@ class Skeleton:
         Symmetric; true where no set was found.
     separations : Separations
         For each separated pair (i < j) its separating sets.
+    pools : numpy.ndarray of bool, shape (d, d)
+        Row a: the neighbours of a that can be its causes, as far as knowledge goes.
+    doubtful : numpy.ndarray of bool, shape (d, d)
+        Symmetric; true for an edge that knowledge requires and some set separates.
     evidence : Evidence or None
         For each pair (i < j) the test with the largest p-value.
     blocks : list of TestBlock
@@ -73,6 +76,8 @@ class Skeleton:
 
     adjacent: Mask
     separations: Separations
+    pools: Mask
+    doubtful: Mask
     evidence: Evidence | None = None
     blocks: list[TestBlock] = field(default_factory=list)
 
@@ -80,6 +85,15 @@ class Skeleton:
     def n_tests(self) -> int:
         """Number of tests done."""
         return sum(len(block.i) for block in self.blocks)
+
+    def tests_between(self, pairs: Mask) -> dict[Pair, dict[Given, ConditioningSet]]:
+        """Return all tests of some pairs i < j, by conditioning set."""
+        found: dict[Pair, dict[Given, ConditioningSet]] = {(i, j): {} for i, j in np.argwhere(pairs).tolist()}
+        for block in self.blocks:
+            part = block.select(pairs[block.i, block.j])
+            for i, j, tested in zip(part.i.tolist(), part.j.tolist(), tested_sets(part), strict=True):
+                found[i, j][tested.given] = tested
+        return found
 
 
 class SkeletonSearch:
@@ -96,12 +110,10 @@ class SkeletonSearch:
     max_cond_size : int or None
         Largest conditioning set; None for no limit.
     knowledge : BackgroundKnowledge
-        Pairs that cannot have an edge start without one, required edges are not tested, and a node that cannot be a parent of
-        either end is not conditioned on.
+        Pairs that cannot have an edge start without one, required edges stay whatever the tests say, and a node that cannot be a parent
+        of either end is not conditioned on.
     stop : {"exhaustive", "first"}, default="exhaustive"
         Do all tests of a level, or stop testing a pair at its first separating set.
-    colliders : {"majority", "max_p"}, default="majority"
-        What orientation goes by: all separating sets that were found, or the one set of neighbours with the largest p-value, of all sizes.
     """
 
     def __init__(
@@ -112,9 +124,7 @@ class SkeletonSearch:
         max_cond_size: int | None,
         knowledge: BackgroundKnowledge,
         stop: Stop = "exhaustive",
-        colliders: ColliderRule = "majority",
     ) -> None:
-        self.colliders = colliders
         self.run_tests = run_tests
         self.names = tuple(names)
         self.alpha = alpha
@@ -137,30 +147,41 @@ class SkeletonSearch:
     def run(self) -> Skeleton:
         """Search level by level until no pair has enough neighbours left."""
         d = len(self.names)
-        skeleton = Skeleton(~np.eye(d, dtype=bool) & ~self._excluded, Separations(d), Evidence(d))
+        possible = ~np.eye(d, dtype=bool) & ~self._excluded
+        skeleton = Skeleton(possible, Separations(d), possible, np.zeros_like(possible), Evidence(d))
         for size in range(min(self.limit, max(d - 2, 0)) + 1):
-            pairs = skeleton.adjacent & ~self._required
-            tested = self._level(skeleton, pairs, size)
+            skeleton.pools = skeleton.adjacent & self._may_be_parent
+            tested = self._level(skeleton, skeleton.adjacent & ~skeleton.doubtful, size)
             self._remove_separated(skeleton)
             if size == 0:
                 self._remember_marginal(skeleton)
             elif not tested:
                 break
-        self._separate_excluded(skeleton)
-        if self.colliders == "max_p":
-            self._maximise(skeleton)
+        skeleton.pools = skeleton.adjacent & self._may_be_parent
         return skeleton
+
+    def test_neighbours(self, skeleton: Skeleton, pairs: Mask) -> None:
+        """Test pairs i < j given every set of neighbours of either end, up to the limit, as far as that has not been done."""
+        largest = int(min(self.limit, skeleton.pools.sum(axis=1).max(initial=0)))
+        for size in range(largest + 1):
+            for plan in plan_level(pairs | pairs.T, skeleton.pools, size):
+                self._test_new(skeleton, plan)
+
+    def test_beside(self, skeleton: Skeleton, tests: Collection[tuple[int, int, Given]]) -> None:
+        """Do single tests (i, j, given), as far as the limit allows and they have not been done."""
+        for size in sorted({len(given) for *_, given in tests if len(given) <= self.limit}):
+            rows = np.array([(i, j, *given) for i, j, given in tests if len(given) == size], dtype=np.intp)
+            self._test_new(skeleton, Plan(rows[:, 0], rows[:, 1], rows[:, 2:]))
 
     # -- one level -----------------------------------------------------------------------------------------------------------------
 
     def _level(self, skeleton: Skeleton, pairs: Mask, size: int) -> bool:
         """Do the tests of one level; nothing is removed before its end. Return whether there were any."""
-        pools = skeleton.adjacent & self._may_be_parent
         before = skeleton.n_tests
         if self.stop == "first" and size > 0:
-            self._in_waves(skeleton, pairs, pools, size)
+            self._in_waves(skeleton, pairs, skeleton.pools, size)
         else:
-            for plan in plan_level(pairs, pools, size):
+            for plan in plan_level(pairs, skeleton.pools, size):
                 self._test(skeleton, plan)
         return skeleton.n_tests > before
 
@@ -174,11 +195,8 @@ class SkeletonSearch:
             wave = [(i, j, given) for (i, j), sets in waiting.items() for given in sets[:taken]]
             i, j, given = (np.array(column, dtype=np.intp) for column in zip(*wave, strict=True))
             self._test(skeleton, Plan(i, j, given.reshape(len(wave), size)).sorted())
-            for pair in [pair for pair in waiting if pair in skeleton.separations]:
-                sets = waiting.pop(pair)
-                first = min(skeleton.separations[pair], key=lambda s: sets.index(s.given))
-                skeleton.separations[pair] = (first,)
-            waiting = {pair: sets[taken:] for pair, sets in waiting.items()}
+            found = skeleton.separations.mask | skeleton.doubtful
+            waiting = {pair: sets[taken:] for pair, sets in waiting.items() if not found[pair]}
             taken *= 2
 
     def _by_strength(self, i: int, j: int, pools: Mask, size: int) -> list[Given]:
@@ -201,7 +219,22 @@ class SkeletonSearch:
         skeleton.blocks.append(block)
         if skeleton.evidence is not None:
             skeleton.evidence.add(block)
-        skeleton.separations.add(block)
+        required = self._required[block.i, block.j]
+        skeleton.separations.add(block.select(~required))
+        held = block.select(required & block.independent)
+        skeleton.doubtful[held.i, held.j] = skeleton.doubtful[held.j, held.i] = True
+
+    def _test_new(self, skeleton: Skeleton, plan: Plan) -> None:
+        """Do the tests of a plan that are not among those done, each once."""
+        asked = np.zeros_like(skeleton.adjacent)
+        asked[plan.i, plan.j] = True
+        alike = [block for block in skeleton.blocks if block.given.shape[1] == plan.given.shape[1]]
+        done = [part.rows() for block in alike if len((part := block.select(asked[block.i, block.j])).i)]
+        rows = np.concatenate([*done, np.column_stack([plan.i, plan.j, plan.given])])
+        first = np.unique(rows, axis=0, return_index=True)[1] - (len(rows) - len(plan))
+        new = np.sort(first[first >= 0])
+        if len(new):
+            self._test(skeleton, plan[new].sorted())
 
     def _remember_marginal(self, skeleton: Skeleton) -> None:
         for block in skeleton.blocks:
@@ -210,54 +243,3 @@ class SkeletonSearch:
     def _remove_separated(self, skeleton: Skeleton) -> None:
         separated = skeleton.separations.mask
         skeleton.adjacent &= ~(separated | separated.T)
-
-    def _maximise(self, skeleton: Skeleton) -> None:
-        """Give every pair with a common neighbour the set with the largest p-value among all sets of neighbours (Ramsey 2016).
-
-        A weak dependence that a small sample does not show separates a pair by the empty set, and would make a collider of what lies between.
-        """
-        common = skeleton.adjacent.astype(int) @ skeleton.adjacent.astype(int) > 0
-        apart = np.triu(common & ~skeleton.adjacent & skeleton.separations.mask, k=1)
-        pools = skeleton.adjacent & self._may_be_parent
-        largest = int(min(self.limit, pools.sum(axis=1).max(initial=0)))
-        for size in range(largest + 1):
-            for plan in plan_level(apart | apart.T, pools, size):
-                self._test(skeleton, plan)
-        for i, j in np.argwhere(apart).tolist():
-            found = _least_dependent(skeleton, i, j)
-            skeleton.separations[i, j] = (Separation(found.given, found.p_value),)
-
-    # -- pairs that knowledge keeps apart --------------------------------------------------------------------------------------------
-
-    def _separate_excluded(self, skeleton: Skeleton) -> None:
-        """Find separating sets for pairs without an edge by knowledge, where an unshielded triple depends on them.
-
-        Without this, a triple i - k - j whose ends knowledge keeps apart would be taken for no collider, unseen.
-        """
-        if not self._excluded.any():
-            return
-        waiting = self._pairs_apart(skeleton.adjacent) & ~skeleton.separations.mask
-        apart = np.argwhere(waiting).tolist()
-        for size in range(self.limit + 1):
-            if not self._level(skeleton, waiting | waiting.T, size):
-                break
-            waiting &= ~skeleton.separations.mask
-        for i, j in apart:
-            if (i, j) not in skeleton.separations:
-                skeleton.separations[i, j] = (_least_dependent(skeleton, i, j),)
-
-    def _pairs_apart(self, adjacent: Mask) -> Mask:
-        """Return pairs i < j with a common neighbour that knowledge keeps apart, except two sources, where nothing can be a cause of either."""
-        common = adjacent.astype(int) @ adjacent.astype(int) > 0
-        possible = self._may_be_parent & ~np.eye(len(self.names), dtype=bool)
-        source = ~np.asarray(possible.any(axis=1))
-        return np.asarray(np.triu(self._excluded & common & ~(source[:, None] & source[None, :]), k=1))
-
-
-def _least_dependent(skeleton: Skeleton, i: int, j: int) -> Separation:
-    """Return the set with the largest p-value, for a pair that no set separates although it has no edge."""
-    of_pair = [block.select((block.i == i) & (block.j == j)) for block in skeleton.blocks]
-    tested = [block for block in of_pair if len(block.results.log_p_value)]
-    block = max(tested, key=lambda b: b.results.log_p_value.max())
-    best = int(block.results.log_p_value.argmax())
-    return Separation(tuple(block.given[best].tolist()), float(block.results.p_value[best]), separates=False)

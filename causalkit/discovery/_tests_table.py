@@ -56,6 +56,10 @@ class TestBlock:
         results, independent = self.results.take(rows), self.independent[rows]
         return type(self)(self.i[rows], self.j[rows], self.given[rows], results, independent)
 
+    def rows(self) -> NDArray[np.intp]:
+        """Return i, j and the set of each test in one row."""
+        return np.column_stack([self.i, self.j, self.given])
+
 
 @dataclass(frozen=True, eq=False)
 class TestTable:

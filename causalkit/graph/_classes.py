@@ -42,7 +42,7 @@ def extension(pattern: Pattern) -> list[int] | None:
     """Return the parent sets of a consistent extension, or None if there is none.
 
     A node can be the sink of what remains if it has no child there and each of its undirected neighbours is adjacent to all
-    other nodes adjacent to it. Taking sinks away one after the other orients every edge.
+    other nodes adjacent to it, or may form a collider with them there. Taking sinks away one after the other orients every edge.
     """
     parents = list(pattern.parents)
     remaining = (1 << len(pattern)) - 1
@@ -60,16 +60,18 @@ def _can_be_sink(pattern: Pattern, x: int, remaining: int) -> bool:
         return False
     around = pattern.adjacent[x] & remaining
     return all(
-        not around & ~pattern.adjacent[y] & ~(1 << y) for y in members(pattern.undirected[x] & remaining)
+        pattern.is_ambiguous(y, x, z)
+        for y in members(pattern.undirected[x] & remaining)
+        for z in members(around & ~pattern.adjacent[y] & ~(1 << y))
     )
 
 
 def new_colliders(before: Pattern, parents: Sequence[int]) -> list[tuple[int, int, int]]:
-    """List unshielded colliders a → b ← c that `parents` has and `before` has not."""
+    """List unshielded colliders a → b ← c that `parents` has, `before` has not, and does not leave open either."""
     return [
         (a, b, c)
         for b, mask in enumerate(parents)
         for a in members(mask)
         for c in members(mask & ~before.adjacent[a] & ~((1 << (a + 1)) - 1))
-        if not (before.is_directed(a, b) and before.is_directed(c, b))
+        if not (before.is_directed(a, b) and before.is_directed(c, b)) and not before.is_ambiguous(a, b, c)
     ]

@@ -267,6 +267,7 @@ def _try(
 def _replace(pattern: Pattern, other: Pattern) -> None:
     pattern.parents, pattern.children = other.parents, other.children
     pattern.undirected, pattern.adjacent = other.undirected, other.adjacent
+    pattern.ambiguous = other.ambiguous
 
 
 def _minimal_conflict(pattern: Pattern, nodes: Sequence[str], statements: list[Statement]) -> list[Statement]:

@@ -11,6 +11,9 @@ with the same skeleton, the same arrows and no further unshielded collider:
 Rule 4 is needed as soon as arrows come from background knowledge. Leaving out its non-adjacency condition, as some
 implementations do, orients too much.
 
+Rules 1, 3 and 4 rest on a triple that is no collider: in rule 1 a, b, c, in rule 3 c, a, d, in rule 4 b, a, d. Where a pattern says
+that this triple is ambiguous, the rule is silent.
+
 The rules are applied in rounds: all consequences of the arrows of one round are drawn before the next one starts. So the
 rule that is named for an edge does not depend on the order in which edges are listed.
 
@@ -108,7 +111,8 @@ def _consequences(pattern: Pattern, tail: int, head: int) -> Iterator[Orientatio
 
 def _rule_1(g: Pattern, a: int, b: int) -> Iterator[Orientation]:
     for c in members(g.undirected[b] & ~g.adjacent[a]):
-        yield Orientation(b, c, 1)
+        if not g.is_ambiguous(a, b, c):
+            yield Orientation(b, c, 1)
 
 
 def _rule_2(g: Pattern, tail: int, head: int) -> Iterator[Orientation]:
@@ -120,7 +124,8 @@ def _rule_2(g: Pattern, tail: int, head: int) -> Iterator[Orientation]:
 
 def _rule_3(g: Pattern, c: int, b: int) -> Iterator[Orientation]:
     for a in members(g.undirected[c] & g.undirected[b]):
-        if g.undirected[a] & g.parents[b] & ~g.adjacent[c] & ~(1 << c):
+        others = members(g.undirected[a] & g.parents[b] & ~g.adjacent[c] & ~(1 << c))
+        if any(not g.is_ambiguous(c, a, d) for d in others):
             yield Orientation(a, b, 3)
 
 
@@ -135,4 +140,5 @@ def _rule_4(g: Pattern, tail: int, head: int) -> Iterator[Orientation]:
 
 def _rule_4_at(g: Pattern, b: int, c: int, d: int) -> Iterator[Orientation]:
     for a in members(g.undirected[b] & g.undirected[d] & g.adjacent[c]):
-        yield Orientation(a, b, 4)
+        if not g.is_ambiguous(b, a, d):
+            yield Orientation(a, b, 4)

@@ -6,7 +6,8 @@ where the rules of the kind are checked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,23 @@ from numpy.typing import NDArray
 from causalkit.graph._bits import find_cycle, masks_to_rows, members, rows_to_masks, transposed
 from causalkit.graph._marks import Mark
 
+Triple: TypeAlias = tuple[int, int, int]
+
 
 class Pattern:
-    """Sets of parents, children, undirected neighbours and adjacent nodes, kept consistent."""
+    """Sets of parents, children, undirected neighbours and adjacent nodes, kept consistent.
 
-    __slots__ = ("adjacent", "children", "parents", "undirected")
+    Unshielded triples (i, k, j), i < j, in `ambiguous` may be colliders or not: no rule may take them for non-colliders.
+    """
 
-    def __init__(self, parents: Sequence[int], undirected: Sequence[int]) -> None:
+    __slots__ = ("adjacent", "ambiguous", "children", "parents", "undirected")
+
+    def __init__(
+        self, parents: Sequence[int], undirected: Sequence[int], ambiguous: Iterable[Triple] = ()
+    ) -> None:
         self.parents = list(parents)
         self.undirected = list(undirected)
+        self.ambiguous = set(ambiguous)
         self.children = transposed(self.parents)
         self.adjacent = [
             p | c | u for p, c, u in zip(self.parents, self.children, self.undirected, strict=True)
@@ -41,7 +50,7 @@ class Pattern:
 
     def copy(self) -> Pattern:
         """Return an independent copy."""
-        return Pattern(self.parents, self.undirected)
+        return Pattern(self.parents, self.undirected, self.ambiguous)
 
     def __len__(self) -> int:
         return len(self.parents)
@@ -64,6 +73,18 @@ class Pattern:
     def is_undirected(self, i: int, j: int) -> bool:
         """Whether the edge i — j is there."""
         return bool(self.undirected[i] >> j & 1)
+
+    def is_ambiguous(self, i: int, k: int, j: int) -> bool:
+        """Whether it is open that the unshielded triple i, k, j is a collider."""
+        return bool(self.ambiguous) and (min(i, j), k, max(i, j)) in self.ambiguous
+
+    def unresolved(self) -> Iterator[Triple]:
+        """Yield the ambiguous triples that the arrows leave open: no arrow out of the middle, and not both into it."""
+        for i, k, j in sorted(self.ambiguous):
+            out = self.children[k] & (1 << i | 1 << j)
+            collider = self.is_directed(i, k) and self.is_directed(j, k)
+            if not out and not collider:
+                yield i, k, j
 
     def directed_edges(self) -> Iterator[tuple[int, int]]:
         """Yield every directed edge as (tail, head)."""

@@ -34,6 +34,7 @@ from causalkit.independence._null import (
 )
 from causalkit.independence._oracle import DSeparation
 from causalkit.independence._random_features import RCIT, RCoT
+from causalkit.independence._redundant import Redundancy, redundant_columns
 from causalkit.independence._regression import FixedRidge, GaussianProcess, LeaveOneOut, LowRank, Regression
 from causalkit.independence._result import ResultColumns, TestResult
 from causalkit.independence._testwise import TestwiseDeletion
@@ -64,6 +65,7 @@ __all__ = [
     "NullLaw",
     "Permutation",
     "RCoT",
+    "Redundancy",
     "Regression",
     "ResultColumns",
     "SkipDetermined",
@@ -78,6 +80,7 @@ __all__ = [
     "gcm_test",
     "get_test",
     "kci_test",
+    "redundant_columns",
     "register_test",
     "unexplained_share",
 ]

@@ -11,7 +11,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
-from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,8 @@ class FittedTest:
     """What the tests of this package share: reading data, checking indices, answering batches one by one."""
 
     table_: Table
+    # Whether the test itself sees to columns that others give, so that a search need not warn of them.
+    minds_redundancy: ClassVar[bool] = False
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self)).parameters

@@ -241,6 +241,8 @@ class SkipDetermined(FittedTest):
     h, r, m, k, l; h -> m; r -> m; m -> l; k -> l
     """
 
+    minds_redundancy = True
+
     def __init__(
         self, test: str | CITest = "kci", *, tolerance: float = 1e-3, column_types: ColumnTypes = None
     ) -> None:

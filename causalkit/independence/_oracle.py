@@ -29,6 +29,8 @@ class DSeparation(FittedTest):
     (0.0, 1.0)
     """
 
+    minds_redundancy = True
+
     def __init__(self, graph: CausalGraph) -> None:
         self.graph = graph
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from causalkit.discovery._separations import Separation, Separations
+from causalkit.discovery._separations import ConditioningSet, Separations
 from causalkit.discovery._tests_table import TestBlock
 from causalkit.independence import ResultColumns
 
@@ -27,19 +27,17 @@ def test_every_pair_gets_its_sets_in_the_order_of_the_tests():
         for k in np.flatnonzero(tests.independent):
             given = tuple(tests.given[k].tolist())
             sets = expected.setdefault((tests.i[k], tests.j[k]), [])
-            sets.append(Separation(given, float(tests.results.p_value[k])))
+            r = tests.results
+            sets.append(ConditioningSet(given, float(r.p_value[k]), float(r.log_p_value[k]), True))
     assert dict(found) == {pair: tuple(sets) for pair, sets in expected.items()}
     assert len(found) == len(expected)
 
 
-def test_what_is_chosen_replaces_what_was_found():
+def test_a_pair_that_nothing_separates_is_not_there():
     found = Separations(6)
     found.add(block(6, 1, 0))
-    pair, chosen = next(iter(found)), (Separation((5,), 0.1, separates=False),)
-    found[pair] = chosen
-    assert found[pair] == chosen
-    del found[pair]
-    assert pair not in found
-    assert found.get(pair) is None
+    missing = next(p for p in ((i, j) for i in range(6) for j in range(i + 1, 6)) if not found.mask[p])
+    assert missing not in found
+    assert found.get(missing) is None
     with pytest.raises(KeyError):
-        found[pair]
+        found[missing]
