@@ -3,9 +3,12 @@ r"""Generalised covariance measure: whether the residuals of two regressions on 
 Regress X and Y on Z by kernel ridge regression, chosen by exact leave-one-out error, and multiply the residuals. Under independence the
 products :math:`R_t = \epsilon_t \xi_t` have mean zero, and
 
-.. math:: T = \sqrt{n}\, \bar R \,/\, \sqrt{\overline{R^2} - \bar R^2}
+.. math:: T = \sum_t R_t \,/\, \sqrt{\textstyle c \sum_t R_t^2}
 
-is standard normal for n large. The test keeps its level wherever both regressions are good, and it is blind to every dependence that
+is standard normal for n large. Two things differ from the paper, which rejects up to 8 % of true independences at 50 rows where 5 % are
+asked for. The mean square is not centred: by signs alone T then has variance 1 at every n, also with heavy tails. And c is what the
+regressions inflate the sum by: the residuals of two white noises have covariances :math:`R_X^2` and :math:`R_Y^2`, so that the variance of the sum is
+:math:`\sum_{st} (R_X^2)_{st} (R_Y^2)_{st}`, of which the squares have the part with s = t only. Both vanish for n large. The test keeps its level wherever both regressions are good, and it is blind to every dependence that
 leaves the residuals uncorrelated: a companion of the kernel test, not a replacement. Labels become one indicator per level, and then
 the largest of all :math:`|T|` is compared with its law under the estimated correlation of the products.
 
@@ -18,6 +21,8 @@ R. D. Shah, J. Peters, "The hardness of conditional independence testing and the
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,6 +33,7 @@ from causalkit._validation import ColumnTypes, Floats
 from causalkit.gpu import MemoryBudget, get_backend
 from causalkit.gpu._threads import single_thread_below
 from causalkit.independence._base import FittedTest, on_single_columns
+from causalkit.independence._inflation import inflation
 from causalkit.independence._kernel_factory import KernelFactory
 from causalkit.independence._regression import LeaveOneOut, LowRank, Workspace
 from causalkit.independence._result import TestResult, independent
@@ -35,6 +41,15 @@ from causalkit.independence._result import TestResult, independent
 __all__ = ["GCM", "gcm_test"]
 
 NO_RESIDUAL = 1e-9
+TINY = 1e-300
+
+
+@dataclass(frozen=True, eq=False)
+class Regressed:
+    """What a regression leaves of a column, and V with R² = I - V V' for its residual maker R."""
+
+    rest: Floats
+    complement: Floats
 
 
 class GCM(FittedTest):
@@ -85,7 +100,7 @@ class GCM(FittedTest):
         self._work = Workspace(kernels, LowRank(), backend, budget, backend.asarray(kernels.values))
         self._constant = set(self.table_.constant_columns())
         self._entropy = entropy(self.random_state)
-        self._kept: tuple[tuple[int, ...], dict[int, Floats]] = ((), {})
+        self._kept: tuple[tuple[int, ...], dict[int, list[Regressed]]] = ((), {})
 
     def _test(self, i: int, j: int, given: tuple[int, ...]) -> TestResult:
         n = self.table_.n_rows
@@ -93,31 +108,35 @@ class GCM(FittedTest):
             return independent(n, "a constant column is independent of everything")
         z = tuple(k for k in given if k not in self._constant)
         with single_thread_below(n):
-            first, second = self._residuals(i, z), self._residuals(j, z)
-        if not (first.size and second.size):
-            return independent(n, "a function of the conditioning set is independent of everything given it")
-        products = (first[:, :, None] * second[:, None, :]).reshape(n, -1)
-        spread = products.std(axis=0)
-        statistics = math.sqrt(n) * products.mean(axis=0) / np.where(spread > 0, spread, np.inf)
+            first, second = self._regressions(i, z), self._regressions(j, z)
+            if not (first and second):
+                why = "a function of the conditioning set is independent of everything given it"
+                return independent(n, why)
+            pairs = list(product(first, second))
+            products = np.column_stack([a.rest * b.rest for a, b in pairs])
+            inflations = np.array([inflation(a.complement, b.complement) for a, b in pairs])
+        spread = np.sqrt(inflations * np.sum(products**2, axis=0))
+        statistics = products.sum(axis=0) / np.where(spread > 0, spread, np.inf)
         return self._compare(statistics, products, (i, j, *z))
 
     def _compare(self, statistics: Floats, products: Floats, columns: tuple[int, ...]) -> TestResult:
         """One statistic is normal; the largest of several is compared with draws that are correlated as they are."""
         largest = float(statistics[np.abs(statistics).argmax()])
         if statistics.size == 1:
-            log_p = math.log(2) + float(special.log_ndtr(-abs(largest)))
+            log_p = _log_two_sided_t(largest, len(products))
             return TestResult(largest, math.exp(log_p), log_p, len(products))
         names = sorted(self.table_.names[k] for k in columns)
         rng = named_stream(self._entropy, names)
-        correlation = np.nan_to_num(np.corrcoef(products.T))
+        scaled = products / np.maximum(np.linalg.norm(products, axis=0), TINY)
+        correlation = scaled.T @ scaled
         values, vectors = np.linalg.eigh(correlation)
         root = vectors * np.sqrt(np.maximum(values, 0))
         draws = np.abs(rng.standard_normal((self.n_draws, len(root))) @ root.T).max(axis=1)
         p = (1 + np.count_nonzero(draws >= abs(largest))) / (1 + self.n_draws)
         return TestResult(largest, p, math.log(p), len(products))
 
-    def _residuals(self, k: int, z: tuple[int, ...]) -> Floats:
-        """Return what a regression on z leaves of a column, scaled; one column per level but the last for labels."""
+    def _regressions(self, k: int, z: tuple[int, ...]) -> list[Regressed]:
+        """Return what a regression on z leaves of a column; one per level but the last for labels."""
         if self._kept[0] != z:
             self._kept = (z, {})
         if k not in self._kept[1]:
@@ -130,13 +149,28 @@ class GCM(FittedTest):
             values = (values == np.unique(values)[:-1]).astype(np.float64)
         return np.asarray(values - values.mean(axis=0))
 
-    def _regressed(self, features: Floats, z: tuple[int, ...]) -> Floats:
+    def _regressed(self, features: Floats, z: tuple[int, ...]) -> list[Regressed]:
+        n = len(features)
         columns = [features[:, [k]] for k in range(features.shape[1])]
         if z:
-            makers = LeaveOneOut(undersmooth=0).makers(z, columns, self._work)
-            columns = [maker.residual(f) for maker, f in zip(makers, columns, strict=True)]
-        kept = [r for r, f in zip(columns, features.T, strict=True) if r.std() > NO_RESIDUAL * f.std()]
-        return np.column_stack(kept) if kept else np.zeros((len(features), 0))
+            makers: Any = LeaveOneOut(undersmooth=0).makers(z, columns, self._work)
+            found = [
+                Regressed(maker.residual(f)[:, 0], maker.complement(self._work.backend))
+                for maker, f in zip(makers, columns, strict=True)
+            ]
+        else:
+            found = [Regressed(f[:, 0], np.full((n, 1), n**-0.5)) for f in columns]
+        return [r for r, f in zip(found, columns, strict=True) if r.rest.std() > NO_RESIDUAL * f.std()]
+
+
+def _log_two_sided_t(statistic: float, n: int) -> float:
+    """Return log p of a sum of n normal products over the root of its sum of squares: 1 - statistic² / n has a beta law."""
+    a, x = (n - 1) / 2, 1 - min(statistic**2 / n, 1 - 1e-16)
+    value = float(special.betainc(a, 0.5, x))
+    if value > TINY:
+        return math.log(value)
+    series = math.log(float(special.hyp2f1(a + 0.5, 1, a + 1, x)))
+    return a * math.log(x) + 0.5 * math.log1p(-x) - math.log(a) - float(special.betaln(a, 0.5)) + series
 
 
 def gcm_test(x: Any, y: Any, z: Any = None) -> TestResult:

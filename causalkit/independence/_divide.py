@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from causalkit._random import Seed, as_generator
 from causalkit._validation import ColumnTypes, Floats, check_choice, check_count
@@ -28,6 +28,11 @@ from causalkit.independence._result import TestResult
 __all__ = ["DivideAndCombine"]
 
 SMALLEST_QUANTILE = -8.0
+# Below the first logarithm of a p-value its Cauchy quantile dwarfs what the largest p-values can take away; the second is near that of the
+# largest float.
+TINY_LOG, LARGEST_LOG = -60.0, 709.0
+# A p-value of 1 is taken for this much less.
+LEAST_REST = 1e-15
 
 
 class DivideAndCombine(FittedTest):
@@ -125,11 +130,24 @@ def _stouffer(log_p: Floats) -> tuple[float, float]:
 
 
 def _cauchy(log_p: Floats) -> tuple[float, float]:
-    """Return the mean of Cauchy quantiles and the logarithm of its tail; tiny p-values have the quantile 1 / (pi p)."""
-    p = np.minimum(np.exp(log_p), 1 - 1e-15)
-    tiny = log_p < -30
-    quantiles = np.where(
-        tiny, np.exp(np.minimum(-log_p, 600)) / math.pi, np.tan(math.pi * (0.5 - np.maximum(p, 1e-15)))
-    )
+    """Return the mean of Cauchy quantiles, large for small p-values, and the logarithm of its tail.
+
+    A quantile beyond about 1e13 is 1 / (pi p) to rounding, and its tail 1 / (pi x): there sums are taken of logarithms, since p itself
+    underflows.
+    """
+    smallest = float(log_p.min())
+    if smallest < TINY_LOG:
+        log_statistic = float(special.logsumexp(-log_p)) - math.log(math.pi * len(log_p))
+        return math.exp(min(log_statistic, LARGEST_LOG)), -log_statistic - math.log(math.pi)
+    # The quantile is cot(pi p), from whichever of p and 1 - p is small and so has all its digits.
+    small, large = np.exp(log_p), np.maximum(-np.expm1(log_p), LEAST_REST)
+    quantiles = np.where(small < 0.5, 1 / np.tan(math.pi * small), -1 / np.tan(math.pi * large))
     statistic = float(quantiles.mean())
-    return statistic, float(stats.cauchy.logsf(statistic))
+    return statistic, _log_cauchy_tail(statistic)
+
+
+def _log_cauchy_tail(x: float) -> float:
+    """Return the logarithm of the upper tail of a Cauchy variable, not from a difference: SciPy before 1.15 has -inf beyond 1e16."""
+    if x > 0:
+        return math.log(math.atan(1 / x) / math.pi)
+    return math.log1p(-math.atan2(1.0, -x) / math.pi)

@@ -118,11 +118,9 @@ class HallBuckleyEagleson:
         list of TestResult
             In the order of the pairs.
         """
-        moments = batch.moments
 
         def tail(k: int, statistic: float) -> dict[str, Any]:
-            mean, variance = float(moments.mean[k]), float(moments.variance[k])
-            p, log_p, dof = self._tail(statistic, mean, variance, batch.third_cumulant(k))
+            p, log_p, dof = self._tail(statistic, *batch.cumulants(k))
             return {"p_value": p, "log_p_value": log_p, "dof": dof}
 
         return _results(batch, tail)
@@ -198,19 +196,23 @@ class Spectral:
         weights = batch.product_spectrum(k) if not batch.z else _eigenvalues(batch.product(k, self.cut))
         return np.asarray(weights[weights > max(self.cut * weights.max(initial=0.0), 0.0)])
 
-    def _leading(self, batch: PairBatch, k: int, count: int) -> tuple[Floats, Floats]:
+    @staticmethod
+    def _leading(batch: PairBatch, k: int, count: int) -> tuple[Floats, Floats]:
         """Return the largest eigenvalues and one weight for the rest, with its degrees of freedom."""
-        largest = batch.product_spectrum(k)[:count] if not batch.z else batch.leading_eigenvalues(k, count)
-        largest = largest[largest > 0]
-        total, squares = float(batch.moments.mean[k]), float(batch.moments.variance[k]) / 2
-        rest, rest_squares = total - largest.sum(), squares - float(np.sum(largest**2))
-        if rest <= 1e-9 * total:
-            return largest, np.ones(largest.size)
-        # A difference of sums: what is left must be compatible with eigenvalues between zero and the smallest one that is known.
-        rest_squares = float(np.clip(rest_squares, rest**2 / max(batch.n - count, 1), rest * largest[-1]))
-        return np.append(largest, rest_squares / rest), np.append(
-            np.ones(largest.size), rest**2 / rest_squares
-        )
+        found = batch.leading_spectrum(k, count)
+        return _with_rest(found.largest[found.largest > 0], found.total, found.squares, batch.n - count)
+
+
+def _with_rest(largest: Floats, total: float, squares: float, others: int) -> tuple[Floats, Floats]:
+    """Return the largest eigenvalues and one weight for at most so many others, and the degrees of freedom of each."""
+    ones, rest = np.ones(largest.size), total - float(largest.sum())
+    if rest <= 1e-9 * total:
+        return largest, ones
+    # A difference of sums: what is left must be possible for eigenvalues between zero and the smallest that is known. By their number
+    # their squares sum to at least rest² / others; by their size to at most rest * smallest and, with one degree of freedom at least, rest².
+    most = min(rest * float(largest[-1]), rest**2)
+    rest_squares = min(max(squares - float(np.sum(largest**2)), rest**2 / max(others, 1)), most)
+    return np.append(largest, rest_squares / rest), np.append(ones, rest**2 / rest_squares)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from causalkit.gpu._ridge import ResidualMaker, Smoother
 from causalkit.independence._kernel_factory import Block
 from causalkit.independence._regression import Workspace
 
-__all__ = ["Moments", "PairBatch", "Side"]
+__all__ = ["LeadingSpectrum", "Moments", "PairBatch", "Side"]
 
 # Above this many rows the variance comes from a sample of them, and the statistic from factors.
 EXACT_ROWS = 3000
@@ -44,6 +44,15 @@ class Moments:
     mean: Floats
     variance: Floats
     effect: Floats
+
+
+@dataclass(frozen=True)
+class LeadingSpectrum:
+    """The largest eigenvalues of the matrix of a null law, descending, and the sums of all and of their squares."""
+
+    largest: Floats
+    total: float
+    squares: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,17 +322,28 @@ class PairBatch:
         a, b = (np.linalg.eigvalsh(e.T @ e) for e in (self._host(self.left, i), self._host(self.right, j)))
         return np.sort(np.outer(a, b).ravel())[::-1] / self.n
 
-    def third_cumulant(self, k: int) -> float:
-        """Return the third cumulant of the null law, 8 tr W³."""
+    def cumulants(self, k: int) -> tuple[float, float, float]:
+        """Return mean, variance and third cumulant of the null law, tr W, 2 tr W² and 8 tr W³, all from one spectrum or one matrix W."""
         if not self.z:
-            return float(8 * np.sum(self.product_spectrum(k) ** 3))
-        w = self.work.backend.asarray(self.product(k))
-        return 8 * float(self.work.backend.xp.sum((w @ w) * w))
+            values = self.product_spectrum(k)
+            first, second, third = (float(np.sum(values**power)) for power in (1, 2, 3))
+        else:
+            w = self.work.backend.asarray(self.product(k))
+            xp = self.work.backend.xp
+            first, second = float(xp.sum(xp.linalg.diagonal(w))), float(xp.sum(w**2))
+            third = float(xp.sum((w @ w) * w))
+        return first, 2 * second, 8 * third
 
-    def leading_eigenvalues(self, k: int, count: int) -> Floats:
-        """Return the largest eigenvalues of W of a pair, descending."""
+    def leading_spectrum(self, k: int, count: int) -> LeadingSpectrum:
+        """Return the largest eigenvalues of W of a pair and the sums over all, of the same W: a sample of rows does not fit to them."""
+        if not self.z:
+            values = self.product_spectrum(k)
+            return LeadingSpectrum(values[:count], float(values.sum()), float(np.sum(values**2)))
         w = self.work.backend.asarray(self.product(k))
-        return leading_eigenvalues(lambda v: w @ v, self.n, count, self.work.backend, self.stream(k))
+        xp = self.work.backend.xp
+        sums = float(xp.sum(xp.linalg.diagonal(w))), float(xp.sum(w**2))
+        largest = leading_eigenvalues(lambda v: w @ v, self.n, count, self.work.backend, self.stream(k))
+        return LeadingSpectrum(largest, *sums)
 
     def _host(self, side: Side, k: int) -> Floats:
         return np.asarray(self.work.backend.to_numpy(side.factors[k]))

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import interpolate, optimize, special
 
 from causalkit._validation import Floats
 
 TINY = 1e-290
+# The integral is a sum over these nodes; at the last the integrand is e^-40 of its largest value.
+STEP = 0.125
+NODES = STEP * np.arange(1, 73)
+# The path is followed in steps of these lengths, and its points between are found by so many iterations of Newton's method.
+LONGEST, SHORTEST, POLISH, ITERATIONS = 0.5, 1e-6, 4, 12
+Points: TypeAlias = NDArray[Any]
 
 
 def log_gammaincc(shape: float, x: float) -> float:
@@ -54,13 +62,14 @@ def chi_square_tail(statistic: float, dof: float) -> tuple[float, float]:
 def weighted_chi_square_tail(
     statistic: float, weights: Floats, degrees: Floats | None = None
 ) -> tuple[float, float]:
-    """Return p and log p of a sum of independent chi-square variables with positive weights.
+    r"""Return p and log p of a sum of independent chi-square variables with positive weights.
 
-    The moment generating function M(s) is analytic off the ray s >= 1 / (2 max w). The tail is the integral of
-    M(s) exp(-s q) / s along any path that starts and ends at the right and crosses the real axis between 0 and that ray.
-    On a parabola through (about) the saddle point the integrand decays so fast that the trapezoidal rule is exact to
-    rounding, in the far tail too, where a simulation would return zero. With the crossing point below zero the same
-    integral is minus the lower tail.
+    With the moment generating function M the tail is the integral of M(s) exp(-s q) / s over a path that crosses the real axis between 0
+    and 1 / (2 max w), divided by 2 pi i; with a crossing below 0 the same integral is minus the lower tail. The path taken is the one of
+    steepest descent from the saddle point of the whole integrand, the factor 1 / s included. On it the integrand is real and positive
+    and falls as :math:`e^{-v^2/2}`, so that nothing cancels, in either tail however far, and the trapezoidal rule in v converges
+    geometrically. The derivative of the exponent is a sum of terms c / (b - s) with c > 0 and b real, minus q: all its zeros are real, so
+    that the path meets no second saddle point whatever weights and degrees of freedom are.
 
     Parameters
     ----------
@@ -84,76 +93,135 @@ def weighted_chi_square_tail(
     if weights.size == 0 or statistic <= 0:
         return 1.0, 0.0
     unit = float(weights.max())
-    law = _Mixture(weights / unit, np.ones(weights.size) if degrees is None else degrees)
-    q = statistic / unit
-    upper = q >= law.mean
-    log_scale, value = _parabola_integral(law, q, _crossing_point(law, q, upper))
+    w, d = weights / unit, np.ones(weights.size) if degrees is None else degrees
+    q, upper = statistic / unit, statistic / unit >= float(d @ w)
+    log_part = min(_log_of_integral(_Exponent.of(w, d, q, upper=upper)), 0.0)
     if upper:
-        log_p = log_scale + math.log(max(value, 1e-300))
-        return min(math.exp(log_p), 1.0), min(log_p, 0.0)
-    lower = -math.exp(log_scale) * value
-    p = min(max(1.0 - lower, 0.0), 1.0)
-    return p, math.log(p) if p > 0 else -math.inf
+        return math.exp(log_part), log_part
+    log_p = math.log1p(-math.exp(log_part)) if log_part < -1e-300 else -math.inf
+    return math.exp(log_p), log_p
 
 
 @dataclass(frozen=True)
-class _Mixture:
-    """The cumulant generating function K of a weighted sum of chi-square variables."""
+class _Exponent:
+    """The exponent log M(s) - s q - log|s| of the integrand, as a function of r = s - base.
+
+    Parameters
+    ----------
+    w, d : numpy.ndarray, shape (k,)
+        Weights, the largest 1, and degrees of freedom.
+    q : float
+        Where the tail starts.
+    base : float
+        1/2 where the saddle point is near that branch point, else 0: distances to what is near are then exact.
+    sign : float
+        1 for the upper tail, whose saddle point is positive, -1 for the lower one.
+    """
 
     w: Floats
     d: Floats
+    q: float
+    base: float
+    sign: float
+
+    @cached_property
+    def starts(self) -> Floats:
+        """1 - 2 w base, exactly 0 for the largest weight at base 1/2."""
+        return np.asarray(1 - 2 * self.w * self.base)
+
+    @cached_property
+    def doubled(self) -> Floats:
+        """2 w."""
+        return 2 * self.w
+
+    @classmethod
+    def of(cls, w: Floats, d: Floats, q: float, *, upper: bool) -> _Exponent:
+        """Choose the base."""
+        at_zero = cls(w, d, q, 0.0, 1.0 if upper else -1.0)
+        near_end = upper and at_zero.slope(np.array([0.25])).item() < 0
+        return cls(w, d, q, 0.5, 1.0) if near_end else at_zero
 
     @property
-    def mean(self) -> float:
-        return float(np.sum(self.d * self.w))
+    def bracket(self) -> tuple[float, float]:
+        """Logarithms of the distances from the base between which the saddle point is."""
+        if self.base > 0:
+            return math.log(0.25), math.log(0.5 / (self.q + 4) * min(1.0, float(self.d[self.w.argmax()]))) - 1
+        widest = 0.25 if self.sign > 0 else (0.5 * float(self.d.sum()) + 1) / self.q
+        return math.log(1 / (self.q + 2 * float(self.d.sum()) + 8)) - 1, math.log(widest) + 1e-9
 
-    def slope(self, s: float) -> float:
-        return float(np.sum(self.d * self.w / (1 - 2 * self.w * s)))
+    def saddle(self) -> float:
+        """Return the zero of the slope that the tail asks for; the exponent is convex there."""
+        side = -1.0 if self.base > 0 else self.sign
+        low, high = self.bracket
+        return side * math.exp(
+            optimize.brentq(
+                lambda u: self.slope(np.array([side * math.exp(u)])).item(), low, high, xtol=1e-14
+            )
+        )
 
-    def curvature(self, s: float) -> float:
-        return float(np.sum(2 * self.d * self.w**2 / (1 - 2 * self.w * s) ** 2))
+    def value(self, r: Points) -> Points:
+        """Return the exponent without its constant -base q, each logarithm on its principal branch."""
+        logs = np.log(self.starts - self.doubled * r[:, None])
+        return -0.5 * (logs @ self.d) - self.q * r - np.log(self.sign * (self.base + r))
 
-    def value(self, s: NDArray[np.complex128]) -> NDArray[np.complex128]:
-        """Return K(s), each logarithm on its principal branch."""
-        total = np.zeros(s.shape, dtype=np.complex128)
-        for w, d in zip(_blocks(self.w), _blocks(self.d), strict=True):
-            total -= 0.5 * (d[:, None] * np.log(1 - 2 * w[:, None] * s)).sum(axis=0)
-        return total
+    def slope(self, r: Points) -> Points:
+        """Return the derivative of the exponent."""
+        pull = (self.d * self.w / (self.starts - self.doubled * r[:, None])).sum(axis=1)
+        return np.asarray(pull - self.q - 1 / (self.base + r))
 
-
-def _blocks(values: Floats) -> list[Floats]:
-    return np.array_split(values, max(1, len(values) // 256))
-
-
-def _crossing_point(law: _Mixture, q: float, upper: bool) -> float:
-    """Return a point of the real axis near the saddle point, on the side of zero that the tail asks for."""
-    spread = 1.0 / math.sqrt(law.curvature(0.0))
-    saddle = _saddle_point(law, q)
-    return min(max(saddle, 0.5 * spread), 0.5 - 1e-12) if upper else min(saddle, -0.5 * spread)
-
-
-def _saddle_point(law: _Mixture, q: float) -> float:
-    """Solve K'(s) = q by bisection; K' grows from 0 at minus infinity to infinity at 1/2."""
-    low, high = -0.5 * float(law.d.sum()) / q - 1.0, 0.5
-    for _ in range(200):
-        middle = (low + high) / 2
-        if law.slope(middle) > q:
-            high = middle
-        else:
-            low = middle
-    return low
+    def curvature(self, r: float) -> float:
+        """Return the second derivative at a point of the real axis."""
+        parts = self.w / (self.starts - self.doubled * r)
+        return float(2 * (self.d @ parts**2)) + 1 / (self.base + r) ** 2
 
 
-def _parabola_integral(law: _Mixture, q: float, c: float) -> tuple[float, float]:
-    """Integrate exp(K(s) - s q) / s over s = c + (t^2 / 4 + i t) / sqrt(K''(c)), t = sinh u; return log scale and value."""
-    width = 1.0 / math.sqrt(law.curvature(c))
-    log_scale = float(law.value(np.array([c], dtype=np.complex128)).real[0]) - c * q
-    step = 0.02
-    u = step * np.arange(-400, 401)
-    t = np.sinh(u)
-    s = c + width * (t**2 / 4 + 1j * t)
-    exponent = law.value(s) - s * q - log_scale
-    slope = width * (t / 2 + 1j) * np.cosh(u)
-    keep = exponent.real > -60
-    integrand = np.exp(exponent[keep]) / s[keep] * slope[keep]
-    return log_scale, float(np.sum(integrand).imag * step / (2 * math.pi))
+def _log_of_integral(exponent: _Exponent) -> float:
+    """Return log of the integral over the path of steepest descent; the lower half of the path mirrors the upper."""
+    saddle = exponent.saddle()
+    top = exponent.value(np.array([saddle + 0j])).real.item()
+    speed = 1 / math.sqrt(exponent.curvature(saddle))
+    v, at, direction = _coarse_path(exponent, top, saddle, speed)
+    points = interpolate.CubicHermiteSpline(v, at, direction)(NODES)
+    for _ in range(POLISH):
+        points -= (exponent.value(points) - top + 0.5 * NODES**2) / exponent.slope(points)
+    upward = (-NODES / exponent.slope(points)).imag
+    total = 0.5 * speed + float(np.exp(-0.5 * NODES**2) @ upward)
+    return float(top - exponent.base * exponent.q + math.log(total * STEP / math.pi))
+
+
+def _coarse_path(
+    exponent: _Exponent, top: float, saddle: float, speed: float
+) -> tuple[Floats, Points, Points]:
+    """Follow the path, on which the exponent is top - v²/2: return some v, the points there and their derivatives by v."""
+    v, at, direction, step = [0.0], [saddle + 0j], [complex(0.0, speed)], LONGEST
+    while v[-1] < NODES[-1]:
+        start = at[-1] + step * _bent(v, direction, step)
+        found = _newton(exponent, top - 0.5 * (v[-1] + step) ** 2, start, step * abs(direction[-1]))
+        if found is None and step > SHORTEST:
+            step /= 2
+            continue
+        v.append(v[-1] + step)
+        at.append(start if found is None else found)
+        direction.append(-v[-1] / complex(exponent.slope(np.array([at[-1]]))[0]))
+        step = min(2 * step, LONGEST)
+    return np.array(v), np.array(at), np.array(direction)
+
+
+def _bent(v: list[float], direction: list[complex], step: float) -> complex:
+    """Return the mean direction over the next step if it goes on turning as over the last."""
+    if len(v) < 2:
+        return direction[-1]
+    return direction[-1] + 0.5 * step / (v[-1] - v[-2]) * (direction[-1] - direction[-2])
+
+
+def _newton(exponent: _Exponent, goal: float, start: complex, moved: float) -> complex | None:
+    """Return where the exponent has a value, or None if that is not near the start."""
+    r = np.array([start])
+    for _ in range(ITERATIONS):
+        change = (exponent.value(r) - goal) / exponent.slope(r)
+        r = r - change
+        if not abs(r[0] - start) < 0.3 * moved or r[0].imag <= 0:
+            return None
+        if abs(change[0]) < 1e-3 * moved:
+            return complex(r[0])
+    return None

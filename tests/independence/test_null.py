@@ -115,10 +115,12 @@ def test_elementwise_product_is_the_gram_matrix_of_eigenvector_products():
     u = explicit_products(a, b)
     batch = pair(a, b, conditional=True)
     np.testing.assert_allclose(batch.product(0), u @ u.T, atol=1e-10)
-    np.testing.assert_allclose(
-        batch.leading_eigenvalues(0, 5), np.linalg.eigvalsh(u.T @ u)[::-1][:5], rtol=1e-9
-    )
-    assert batch.third_cumulant(0) == pytest.approx(8 * np.sum(np.linalg.eigvalsh(u @ u.T) ** 3))
+    values = np.linalg.eigvalsh(u @ u.T)
+    found = batch.leading_spectrum(0, 5)
+    np.testing.assert_allclose(found.largest, values[::-1][:5], rtol=1e-9)
+    assert (found.total, found.squares) == pytest.approx((values.sum(), np.sum(values**2)))
+    expected = tuple(2 ** (k - 1) * m * np.sum(values**k) for k, m in ((1, 1), (2, 1), (3, 2)))
+    assert batch.cumulants(0) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("has_set", [False, True])

@@ -1,0 +1,114 @@
+"""Tests to add (to tests/independence/test_null.py and test_companions.py): all but the two marked so fail on today's code."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from causalkit.independence import GCM, KCI
+from causalkit.independence._divide import _cauchy
+from causalkit.independence._null import _with_rest
+from causalkit.independence._tails import weighted_chi_square_tail
+
+DEGREES = [1.0, 2.0, 5.0, 30.0, 200.0, 1e3, 1e4, 1e5]
+
+
+@pytest.mark.parametrize("dof", DEGREES)
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.9, 0.99, 1.0, 1.01, 1.2, 3.0, 10.0])
+def test_one_weight_of_any_degrees_of_freedom_is_chi_square(dof, share):
+    p, log_p = weighted_chi_square_tail(2 * share * dof, np.array([2.0]), np.array([dof]))
+    assert p == pytest.approx(stats.chi2.sf(share * dof, dof), rel=1e-8, abs=1e-300)
+    if stats.chi2.sf(share * dof, dof) > 1e-250:
+        assert log_p == pytest.approx(stats.chi2.logsf(share * dof, dof), rel=1e-8, abs=1e-12)
+
+
+def test_the_values_of_the_issue():
+    for dof, right in ((200.0, 0.3436), (1000.0, 0.3427)):
+        w = np.array([1, 0.3, 1 / dof])
+        assert weighted_chi_square_tail(2.3, w, np.array([1, 1, dof]))[0] == pytest.approx(right, abs=2e-4)
+
+
+@pytest.mark.parametrize("dof", DEGREES)
+def test_large_weights_beside_many_small_ones_against_simulation(dof):
+    rng, draws = np.random.default_rng(1), 200_000
+    x = rng.chisquare(1, draws) + 0.3 * rng.chisquare(1, draws) + rng.chisquare(dof, draws) / dof
+    for q in (0.5, 1.2, 2.3, 5.0, 9.0):
+        p, _ = weighted_chi_square_tail(q, np.array([1, 0.3, 1 / dof]), np.array([1, 1, dof]))
+        assert abs(p - (x > q).mean()) < 4.5 * math.sqrt(p * (1 - p) / draws) + 1e-5
+
+
+@pytest.mark.parametrize("dof", [200.0, 1e3, 1e5])
+def test_many_small_weights_are_a_shift_in_the_limit(dof):
+    """An exact form: two equal weights beside a mean of chi-squares; the tail of the sum is exp(-q/2) times the moment at 1/2, far out."""
+    w, d = np.array([1.0, 0.5 / dof]), np.array([2.0, dof])
+    q = 40.0
+    exact = -q / 2 - dof / 2 * math.log1p(-0.5 / dof)
+    assert weighted_chi_square_tail(q, w, d)[1] == pytest.approx(exact, rel=1e-6)
+
+
+def test_the_tail_falls_and_both_tails_meet_at_the_mean():
+    w, d = np.array([1.0, 0.3, 1e-3, 1e-5]), np.array([1.0, 2.5, 1e3, 1e5])
+    mean = float(w @ d)
+    p = [weighted_chi_square_tail(q, w, d)[0] for q in np.linspace(0.02, 4, 120) * mean]
+    assert np.all(np.diff(p) <= 1e-12)
+    below, above = (weighted_chi_square_tail(mean * (1 + e), w, d)[0] for e in (-1e-9, 1e-9))
+    assert below == pytest.approx(above, rel=1e-6)
+
+
+class TestTheRestOfASpectrum:
+    """The clip: what a difference of sums leaves must be possible for the eigenvalues that were not computed."""
+
+    largest = np.array([2.0, 1.0, 0.5])
+
+    @pytest.mark.parametrize("squares", [0.0, 5.2500001, 5.3, 5.4, 6.0, 100.0])
+    def test_it_is_possible(self, squares):
+        weights, degrees = _with_rest(self.largest, 4.3, squares, 10)
+        rest = 4.3 - 3.5
+        assert weights[-1] * degrees[-1] == pytest.approx(rest)
+        assert 1 - 1e-12 <= degrees[-1] <= 10 + 1e-9
+        assert 0 < weights[-1] <= self.largest[-1] + 1e-12
+
+    def test_what_is_possible_is_kept(self):
+        rest = np.array([0.4, 0.3, 0.1])
+        both = np.append(self.largest, rest)
+        weights, degrees = _with_rest(self.largest, both.sum(), np.sum(both**2), 10)
+        assert weights[-1] ** 2 * degrees[-1] == pytest.approx(np.sum(rest**2))
+
+    def test_one_small_eigenvalue_left_is_itself(self):
+        """Without the bound rest² a rest of .01 would have a weight up to .5 and .02 degrees of freedom."""
+        weights, degrees = _with_rest(self.largest, 3.51, 99.0, 10)
+        assert (weights[-1], degrees[-1]) == pytest.approx((0.01, 1.0))
+
+
+def test_all_eigenvalues_and_the_leading_ones_agree_above_3000_rows():
+    rng, n = np.random.default_rng(0), 3100
+    z = rng.standard_t(2, n)
+    noise = rng.standard_t(2, size=(2, n))
+    data = np.column_stack([np.tanh(z) + 0.5 * noise[0], np.sin(z) + 0.5 * noise[1], z])
+    batch = KCI().fit(data)._pair_batch([((0,), (1,))], (2,))
+    found, w = batch.leading_spectrum(0, 20), batch.product(0)
+    assert (found.total, found.squares) == pytest.approx((np.trace(w), np.sum(w**2)), rel=1e-9)
+
+
+class TestCauchy:
+    @pytest.mark.parametrize("log_p", [[-600.0, -1.0], [-40.0, -0.5], [-1000.0, -2000.0], [-1000.0, -1000.0]])
+    def test_far_tail(self, log_p):
+        """[-600, -1] is -inf today with SciPy 1.13, [-1000, -2000] is -600 with every SciPy."""
+        exact = math.log(len(log_p)) - np.logaddexp.reduce(-np.array(log_p))
+        statistic, found = _cauchy(np.array(log_p))
+        assert found == pytest.approx(exact, rel=1e-9)
+        assert math.isfinite(statistic)
+
+    @pytest.mark.parametrize("log_p", [-1e-9, -0.1, math.log(0.5), -3.0, -35.0, -59.9, -60.1, -400.0])
+    def test_equal_p_values_are_kept(self, log_p):
+        assert _cauchy(np.full(3, log_p))[1] == pytest.approx(log_p, rel=1e-6)
+
+
+def test_gcm_without_set_is_the_exact_test_of_correlation_of_products():
+    """Its level at 20 rows with normal noise, where the centred spread of today rejects more often; heavier tails make it conservative."""
+    rng, n = np.random.default_rng(0), 20
+    p = [GCM().fit(rng.normal(size=(n, 2)))(0, 1).p_value for _ in range(600)]
+    assert 0.025 < np.mean(np.array(p) < 0.05) < 0.075
