@@ -5,6 +5,7 @@ every test that was done is in ``tests_``.
 """
 
 from causalkit.discovery._cdnod import CDNOD
+from causalkit.discovery._colliders import AmbiguousTriple
 from causalkit.discovery._domain_embedding import domain_mechanism_gram
 from causalkit.discovery._driving_force import DrivingForce, driving_force
 from causalkit.discovery._embedding import dependence_score, gaussian_gram, mechanism_gram
@@ -27,6 +28,7 @@ __all__ = [
     "CDNOD",
     "PC",
     "AlphaPath",
+    "AmbiguousTriple",
     "ChangeHypothesis",
     "ChangeScore",
     "ChangeScorer",

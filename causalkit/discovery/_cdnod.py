@@ -83,8 +83,12 @@ class CDNOD(ConstraintSearch):
         What to do with missing values: refuse them, or use for each test the rows that are complete in its columns; see
         `causalkit.independence.TestwiseDeletion`. ``tests_`` says how many they were.
     stop : {"exhaustive", "first"}, default="exhaustive"
-        Do all tests of a level, so that colliders are voted on by all separating sets; or stop testing a pair at its first separating
-        set, most dependent sets first: fewer tests, and one vote.
+        Do all tests of a level; or stop testing a pair at its first separating set, most dependent sets first: fewer tests, the same
+        skeleton.
+    colliders : {"majority", "conservative", "max_p"}, default="majority"
+        Which triples i - k - j become colliders, by the sets of neighbours of i or j that separate i and j (up to `max_cond_size`): k in
+        fewer than half of them; in none of them; or not in the one with the largest p-value. Always i and j must be seen to depend on each other
+        given k. What is neither a collider nor clearly none is ambiguous, and orients nothing.
     device : str or None, default=None
         Where a kernel test computes: ``"cpu"``, ``"cuda"`` or ``"auto"``; None for what the test itself says.
     n_jobs : int or None, default=None
@@ -100,7 +104,8 @@ class CDNOD(ConstraintSearch):
     ----------
     graph_ : CausalGraph
         An MPDAG whose context nodes have role "context". Edge columns give the weakest test for each edge and the reason for its
-        direction. A PDAG, with a warning, if the tests contradict one another so that no directed acyclic graph fits.
+        direction. A PDAG where ambiguous triples are left open, so that no class is claimed, and, with a warning, if the tests contradict
+        one another so that no directed acyclic graph fits.
     changing_ : tuple of str
         Variables whose mechanism changes with a context.
     driving_forces_ : dict of str to numpy.ndarray, shape (n, n_components)
@@ -121,6 +126,8 @@ class CDNOD(ConstraintSearch):
         Every test done.
     n_tests_ : int
         Their number.
+    ambiguous_ : tuple of AmbiguousTriple
+        Triples of which it is open whether their middle is a collider, by name, with the reason.
     conflicts_ : tuple of str
         Contradictions among the tests, in words.
     context_names_ : tuple of str

@@ -45,7 +45,8 @@ class Receipt:
     ----------
     rule : str
         ``"context"``, ``"knowledge"``, ``"collider"``, ``"invariance"``, ``"meek-1"`` to ``"meek-4"`` or ``"independent-change"``; for an
-        edge between two changing variables without a direction ``"dependent-changes"`` or ``"undecided"``.
+        edge between two changing variables without a direction ``"dependent-changes"`` or ``"undecided"``, for one of an ambiguous triple
+        ``"ambiguous"``.
     note : str
         The reason in words.
     statistic, p_value : float or None
@@ -148,6 +149,17 @@ class Orienter:
             first, middle, last = (self.names[v] for v in (i, k, j))
             found.append(AmbiguousTriple(first, middle, last, self.evidence[i, k, j].reason))
         return tuple(found)
+
+    def remark_ambiguous(self) -> None:
+        """Note at each edge without a direction which ambiguous triple it is part of, if nothing else is noted there."""
+        for i, k, j in self.pattern.unresolved():
+            names = " and ".join(sorted((self.names[i], self.names[j])))
+            why = self.evidence[i, k, j].reason
+            note = f"open whether {self.names[k]} is an effect of both {names}: {why}"
+            for end in (i, j):
+                known = {(end, k), (k, end)} & self.remarks.keys()
+                if self.pattern.is_undirected(end, k) and not known:
+                    self.remarks[end, k] = Receipt("ambiguous", note)
 
     def close(self) -> None:
         """Apply Meek's rules and note which rule put which arrow; an edge that they pull both ways stays undirected."""

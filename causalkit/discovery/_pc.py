@@ -38,11 +38,12 @@ class PC(ConstraintSearch):
         What to do with missing values: refuse them, or use for each test the rows that are complete in its columns; see
         `causalkit.independence.TestwiseDeletion`. ``tests_`` says how many they were.
     stop : {"exhaustive", "first"}, default="exhaustive"
-        Do all tests of a level, so that colliders are voted on by all separating sets; or stop testing a pair at its first separating
-        set, most dependent sets first: fewer tests, and one vote.
-    colliders : {"majority", "max_p"}, default="majority"
-        How a triple i - k - j becomes a collider: if most of the separating sets found for i and j leave k out; or if the one set with the largest p-value does, among all sets of
-        neighbours of i or j (up to `max_cond_size`). The second does more tests and is the better one for small samples, in which weak dependences go unseen.
+        Do all tests of a level; or stop testing a pair at its first separating
+        set, most dependent sets first: fewer tests, the same skeleton.
+    colliders : {"majority", "conservative", "max_p"}, default="majority"
+        Which triples i - k - j become colliders, by the sets of neighbours of i or j that separate i and j (up to `max_cond_size`): k in
+        fewer than half of them; in none of them; or not in the one with the largest p-value. Always i and j must be seen to depend on each other
+        given k. What is neither a collider nor clearly none is ambiguous, and orients nothing.
     device : str or None, default=None
         Where a kernel test computes: ``"cpu"``, ``"cuda"`` or ``"auto"``; None for what the test itself says.
     n_jobs : int or None, default=None
@@ -57,7 +58,8 @@ class PC(ConstraintSearch):
     Attributes
     ----------
     graph_ : CausalGraph
-        A CPDAG; an MPDAG with knowledge, or where conflicts left no valid CPDAG; a PDAG, with a warning, if no graph fits.
+        A CPDAG; an MPDAG with knowledge, or where conflicts left no valid CPDAG; a PDAG where ambiguous triples are left open, so that no
+        class is claimed, and, with a warning, if no graph fits.
     skeleton_ : CausalGraph
         The undirected skeleton.
     sepsets_ : mapping of (str, str) to tuple
@@ -68,6 +70,8 @@ class PC(ConstraintSearch):
         Their number.
     orientation_ : dict of (str, str) to Receipt
         Why each arrow stands.
+    ambiguous_ : tuple of AmbiguousTriple
+        Triples of which it is open whether their middle is a collider, by name, with the reason.
     conflicts_ : tuple of str
         Contradictions among the tests, in words.
     stability_ : Stability or None
@@ -82,8 +86,9 @@ class PC(ConstraintSearch):
     References
     ----------
     P. Spirtes, C. Glymour, R. Scheines, "Causation, Prediction, and Search", 2nd edition, 2000. D. Colombo, M. Maathuis,
-    "Order-independent constraint-based causal structure learning", JMLR 15, 2014. For ``colliders="max_p"``: J. Ramsey, "Improving accuracy and scalability of the PC
-    algorithm by maximizing p-value", arXiv:1610.00378, 2016.
+    "Order-independent constraint-based causal structure learning", JMLR 15, 2014 (majority). J. Ramsey, J. Zhang, P. Spirtes,
+    "Adjacency-faithfulness and conservative causal inference", UAI 2006 (conservative). J. Ramsey, "Improving accuracy and scalability
+    of the PC algorithm by maximizing p-value", arXiv:1610.00378, 2016 (max_p).
 
     Examples
     --------

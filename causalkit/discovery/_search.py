@@ -225,6 +225,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
     ) -> None:
         """Freeze the graph and set the attributes that all searches have."""
         names = table.names
+        orienter.remark_ambiguous()
         self.column_types_ = dict(zip(names, table.types, strict=True))
         ambiguous = [list(triple) for triple in orienter.ambiguous()]
         meta = {**meta, "column_types": self.column_types_, "ambiguous_triples": ambiguous}

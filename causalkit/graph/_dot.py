@@ -40,6 +40,7 @@ def write_dot(graph: GraphCore) -> str:
         lines.append(f"  {quote(name)} [shape={shape}];")
     for e in graph.edges:
         style = f"dir=both, arrowtail={_SHAPE[e.mark_u]}, arrowhead={_SHAPE[e.mark_v]}"
+        style += ", style=dotted" if e.data.get("rule") == "ambiguous" else ""
         lines.append(f"  {quote(e.u)} -> {quote(e.v)} [{style}];")
     return "\n".join([*lines, "}", ""])
 

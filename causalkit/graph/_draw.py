@@ -96,12 +96,13 @@ def _edge(
     """Draw an edge as a line clipped at the two boxes, then a mark at either end."""
     from matplotlib.patches import FancyArrowPatch
 
-    dashed = edge.data.get("source") in ("knowledge", "llm")
+    line: Any = (0, (5, 3)) if edge.data.get("source") in ("knowledge", "llm") else "-"
+    line = (0, (1, 3)) if edge.data.get("rule") == "ambiguous" else line
     width = 1.1 + 2.0 * min(1.0, abs(float(edge.data.get("strength", 0.0) or 0.0)))
     common: dict[str, Any] = {
         "color": INK,
         "linewidth": width,
-        "linestyle": (0, (5, 3)) if dashed else "-",
+        "linestyle": line,
         "shrinkA": 1,
         "shrinkB": 1,
         "zorder": EDGES,

@@ -69,7 +69,7 @@ class CausalGraph(GraphLags):
     # -- pictures ----------------------------------------------------------------------------------------------------------------
 
     def to_svg(self) -> str:
-        """Draw the graph as SVG text; context nodes are square, knowledge is dashed.
+        """Draw the graph as SVG text; context nodes are square, knowledge is dashed, what is ambiguous dotted.
 
         Returns
         -------

@@ -100,6 +100,7 @@ def _edge(
     points[0] = _shorten(points[0], points[1], edge.mark_u)
     points[-1] = _shorten(points[-1], points[-2], edge.mark_v)
     dash = ' stroke-dasharray="6 4"' if edge.data.get("source") in ("knowledge", "llm") else ""
+    dash = ' stroke-dasharray="1.5 4"' if edge.data.get("rule") == "ambiguous" else dash
     width = 1.2 + 2.0 * min(1.0, abs(float(edge.data.get("strength", 0.0) or 0.0)))
     path = f'<path d="{_smooth(points)}" fill="none" stroke="currentColor" stroke-width="{width:.1f}"{dash}/>'
     return f"<g><title>{escape(str(edge))}</title>{path}{ends}</g>"

@@ -423,7 +423,8 @@ def _as_class(found: Evidence) -> Evidence:
         raise GraphKindError(
             f"an expert is asked about a CPDAG, an MPDAG or a DAG; this graph is a {kind}. KnowledgeBase.apply puts claims on a PAG"
         )
-    if kind is not GraphKind.PDAG:
+    # To close a graph with ambiguous triples under Meek's rules would take them for non-colliders.
+    if kind is not GraphKind.PDAG or found.graph.meta.get("ambiguous_triples"):
         return found
     try:
         return dataclasses.replace(found, graph=found.graph.to_mpdag())
