@@ -25,6 +25,7 @@ __all__ = ["Cells"]
 MOST = 48
 ROWS = 10
 WIDTHS = (0.03, 0.08, 0.2, 0.5)
+LENGTHS = (0.1, 1.0)
 JITTER = 1e-4
 ALL_PERMUTATIONS = 6
 
@@ -99,6 +100,16 @@ class Cells:
         same = self.strata[:, None] == self.strata[None, :]
         smooth = (np.exp(-(apart**2) / (2 * width**2)) * same for width in WIDTHS)
         return [(1 - JITTER) * gram + JITTER * np.eye(self.number) for gram in smooth]
+
+    def paths(self) -> list[Floats]:
+        """Return what the path of a parameter may be like: as smooth as `kernels`, or as rough as a random walk; unrelated for domains."""
+        if self.places is None:
+            return self.kernels()
+        apart = np.abs(self.places[:, None] - self.places[None, :])
+        apart = np.sin(np.pi * apart) / np.pi if self.is_cycle else apart
+        same = self.strata[:, None] == self.strata[None, :]
+        rough = (np.exp(-apart / length) * same for length in LENGTHS)
+        return self.kernels() + [(1 - JITTER) * gram + JITTER * np.eye(self.number) for gram in rough]
 
     def spread(self, values: Floats, points: ContextPoints | None = None) -> Floats:
         """Return values of cells (K, k) at the different contexts of `points` (by default those of the data), (m, k).

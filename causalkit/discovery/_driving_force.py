@@ -12,21 +12,25 @@ visualization).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import AgglomerativeClustering
+from scipy import stats
 
 from causalkit._random import Seed, as_generator
 from causalkit._validation import Floats, Table, check_between, check_choice, check_count, read_columns
 from causalkit.discovery._cells import Cells
+from causalkit.discovery._change_test import change_p_value
 from causalkit.discovery._contexts import ContextPoints, as_context, read_context
 from causalkit.discovery._embedding import gaussian_gram, weighted_center
 from causalkit.discovery._independent_change import KernelEmbedding
 from causalkit.discovery._mechanism_parameters import ParameterEmbedding
+from causalkit.discovery._random_effects import Draws
+from causalkit.discovery._regimes import Record
+from causalkit.discovery._shares import Shares, shares_of_change
 from causalkit.exceptions import DataError, ParameterError
 from causalkit.gpu._threads import single_thread_below
 
@@ -34,7 +38,12 @@ __all__ = ["DrivingForce", "driving_force"]
 
 ForceKernel: TypeAlias = Literal["linear", "gaussian"]
 
+Verdict: TypeAlias = Literal["nothing", "drift", "jumps", "domains"]
+
 GRID = 300
+LEVEL = 0.05
+# The posterior takes the covariance of coefficients as known; by this much bands of sines, steps, walks and regimes were too narrow.
+WIDER = 1.1
 
 
 @dataclass(frozen=True)
@@ -49,15 +58,18 @@ class DrivingForce:
         Variances of all components, decreasing; m is the number of cells of the context (domains, stretches of time).
     attribution : mapping of str to float
         Share of the change that is one of the ``"level"``, of the ``"effect of <cause>"`` and of the ``"scale"``, by Kullback-Leibler
-        divergence from the pooled mechanism; empty with a `KernelEmbedding`.
+        divergence from the pooled mechanism. The level is that at the `reference`. Empty where nothing changes (p-value above .05) and
+        with a `KernelEmbedding`.
     bands : numpy.ndarray of shape (2, n, k), optional
-        Lower and upper end of the bootstrap intervals of the components.
+        Lower and upper end of the intervals of the components; the components lie half-way.
     coordinates : numpy.ndarray, shape (m, k)
         The components of each cell.
-    rough : numpy.ndarray, shape (m, k)
-        The same from parameters that were not smoothed over time, in which jumps stay sharp.
     cells : Cells
         The cells.
+    record : Record
+        What the rows of each cell say about its parameters; regimes and the verdict come from it.
+    reference : mapping of str to float
+        The value of each numeric cause at which the level is measured: that of the data at which it changes least.
     """
 
     components: Floats
@@ -65,8 +77,24 @@ class DrivingForce:
     attribution: Mapping[str, float]
     bands: Floats | None
     coordinates: Floats
-    rough: Floats
     cells: Cells
+    record: Record
+    reference: Mapping[str, float]
+
+    @property
+    def p_value(self) -> float:
+        """The p-value of "this mechanism does not change", whatever the embedding."""
+        return self.record.p_value
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether there is no sign of a change, or it is drift, or jumps; of domains, ``"domains"`` if the mechanism changes."""
+        if self.p_value > LEVEL:
+            return "nothing"
+        if not self.record.is_path:
+            return "domains"
+        found = self.record.partition(None)
+        return "jumps" if found.gain > self.record.drift and found.labels.any() else "drift"
 
     @property
     def explained(self) -> Floats:
@@ -100,16 +128,22 @@ class DrivingForce:
         Parameters
         ----------
         n_regimes : int, optional
-            Number of regimes; by default the one with the smallest Bayesian information criterion.
+            Number of regimes, of stretches over time; by default what the rows support: one where nothing changes or where the
+            mechanism drifts, and over time the same number for a regime that comes back.
 
         Returns
         -------
         numpy.ndarray of int, shape (n,)
             Numbered from 0, by time of first occurrence or by the first component.
         """
-        if n_regimes is not None:
-            check_count("n_regimes", n_regimes)
-        return np.asarray(self._regimes_of_cells(n_regimes)[self.cells.of_row])
+        labels = self._labels(n_regimes)
+        if not self.record.is_path:
+            first = np.bincount(self.record.cells.of_row, self.components[:, 0]) / self.record.cells.counts
+            means = np.bincount(labels, first * self.record.cells.counts) / np.bincount(
+                labels, self.record.cells.counts
+            )
+            labels = means.argsort().argsort()[labels]
+        return np.asarray(labels[self.record.cells.of_row])
 
     def change_points(self, n_changes: int | None = None) -> Floats:
         """Return where along time the mechanism jumps from one regime to the next.
@@ -117,7 +151,8 @@ class DrivingForce:
         Parameters
         ----------
         n_changes : int, optional
-            Number of jumps; by default the one with the smallest Bayesian information criterion.
+            Number of jumps to place whatever the verdict; by default as many as the rows support, none unless the verdict is
+            ``"jumps"``.
 
         Returns
         -------
@@ -129,25 +164,27 @@ class DrivingForce:
         ParameterError
             If the context has no order, or orders rows within domains.
         """
-        points, source = self.cells.points, self.cells.points.source
-        if self.cells.places is None or int(self.cells.strata.max()) > 0 or source is None:
+        cells = self.record.cells
+        points, source = cells.points, cells.points.source
+        if not self.record.is_path or source is None:
             raise ParameterError(
                 "change points need a single context that is time; see regimes() for domains"
             )
-        regimes = self.regimes(None if n_changes is None else n_changes + 1)
+        regimes = self._labels(None if n_changes is None else n_changes + 1)[cells.of_row]
         along = source.values[:, points.leading_column()]
         order = np.argsort(along, kind="stable")
         jumps = np.flatnonzero(np.diff(regimes[order]))
         return np.asarray((along[order][jumps] + along[order][jumps + 1]) / 2)
 
-    def _regimes_of_cells(self, number: int | None) -> NDArray[np.intp]:
-        ordered = self.cells.places is not None and int(self.cells.strata.max()) == 0
-        split = contiguous if ordered else grouped
-        most = len(self.rough) if number is not None else max(1, len(self.rough) // 3)
-        if number is not None and number > most:
-            raise ParameterError(f"n_regimes is {number}; the context has {most} cells")
-        tried = [split(self.rough, number)] if number else [split(self.rough, k) for k in range(1, most + 1)]
-        return min(tried, key=lambda labels: information(self.rough, labels, ordered=ordered))
+    def _labels(self, number: int | None) -> NDArray[np.intp]:
+        """Return the regime of each cell of the record."""
+        cells = self.record.cells
+        if number is None:
+            still = self.record.is_path and self.verdict != "jumps"
+            return np.zeros(cells.number, dtype=np.intp) if still else self.record.partition(None).labels
+        if check_count("n_regimes", number) > cells.number:
+            raise ParameterError(f"n_regimes is {number}; the context has {cells.number} cells")
+        return self.record.partition(number).labels
 
 
 def driving_force(
@@ -183,9 +220,10 @@ def driving_force(
     n_components : int, default=3
         Number of components.
     n_resamples : int, default=0
-        Bootstrap resamples for bands; 0 leaves them out. Rows are drawn within each cell of the context.
+        Draws for the bands; 0 leaves them out. They are from the posterior of the parameters, likeness of cells included; with a
+        `KernelEmbedding`, which has none, rows are drawn again within each cell of the context, and what was smoothed away is not in the bands.
     level : float, default=0.9
-        Share of resamples within the bands.
+        Probability that a band holds the component at a context, on average over contexts.
     rng : int, numpy.random.Generator, RandomState or None, default=0
         Seed of the bootstrap.
 
@@ -282,60 +320,56 @@ def _estimated(
     method: ForceMethod,
     rng: np.random.Generator,
 ) -> DrivingForce:
-    points, kernels = cells.points, cells.kernels()
-    smooth, rough, attribution, chosen = _points(table, effect, causes, cells, method, kernels, kernels)
-    axes = method.axes(smooth, cells)
-    coordinates = axes.coordinates
-    sharp = coordinates if rough is None else axes.project(method, smooth, rough)
-    force = DrivingForce(
-        cells.spread(coordinates)[points.rows],
-        axes.eigenvalues,
-        attribution,
-        None,
-        coordinates,
-        sharp,
-        cells,
-    )
+    """Fit the parameters, test them, and embed the mechanism by them or by kernels."""
+    chosen = method.embedding
+    parameters = chosen if isinstance(chosen, ParameterEmbedding) else ParameterEmbedding()
+    own = cells if parameters is chosen else Cells.of(cells.points)
+    fit = parameters.mechanism(table, effect, causes, own, own.paths())
+    record = Record.of(fit, own, change_p_value(fit, own, np.random.default_rng(0)))
+    if isinstance(chosen, KernelEmbedding):
+        return _by_kernel(chosen, table, effect, causes, cells, method, record, rng)
+    effects = fit.effects(Draws(method.n_resamples, rng) if method.n_resamples else None)
+    rows = effects.natural()
+    axes = method.axes(rows, cells)
+    shares = Shares({}, {})
+    if record.p_value <= LEVEL:
+        shares = shares_of_change(fit, rows, table, causes, cells.counts.astype(np.float64))
+    force = _force(axes, cells, record, shares)
     if not method.n_resamples:
         return force
-    used = [[kernels[k]] for k in chosen]
-    bands = bootstrap_bands(table, effect, causes, force, method, used, rng)
-    return replace(force, bands=bands)
+    draws = np.array([axes.project(method, rows, drawn) for drawn in effects.natural_draws()])
+    return replace(force, bands=bands_of(draws, force, method.level))
 
 
-def _points(
+def _by_kernel(
+    embedding: KernelEmbedding,
     table: Table,
     effect: str,
     causes: Sequence[str],
     cells: Cells,
     method: ForceMethod,
-    kernels: Sequence[Floats],
-    scale_kernels: Sequence[Floats],
-    *,
-    with_rough: bool = True,
-) -> tuple[Floats, Floats | None, dict[str, float], tuple[int, int]]:
-    """Return the points of a mechanism over cells, the same without smoothing, the shares of the change, and the kernels that were chosen."""
-    if isinstance(method.embedding, KernelEmbedding):
-        gram = method.embedding.mechanism(table, effect, causes, cells)
+    record: Record,
+    rng: np.random.Generator,
+) -> DrivingForce:
+    """Embed by kernels, with bands from rows drawn again, which are not calibrated."""
+
+    def points(rows: Table) -> Floats:
+        gram = embedding.mechanism(rows, effect, causes, cells)
         values, vectors = np.linalg.eigh(gram)
-        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))), None, {}, (0, 0)
-    effects, names = method.embedding.mechanism(table, effect, causes, cells, kernels, scale_kernels)
-    rows = effects.natural()
-    rough = None
-    if cells.places is not None and with_rough:
-        apart = [np.eye(cells.number)]
-        rough = method.embedding.mechanism(table, effect, causes, cells, apart)[0].natural()
-    return rows, rough, attribute(rows, names, cells.counts), effects.chosen
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+    force = _force(method.axes(points(table), cells), cells, record, Shares({}, {}))
+    if not method.n_resamples:
+        return force
+    draws = resampled(table, points, force, method, rng)
+    return replace(force, bands=bands_of(draws, force, method.level))
 
 
-def attribute(rows: Floats, names: Sequence[str], counts: NDArray[np.intp]) -> dict[str, float]:
-    """Return the share of each kind of parameter in the mean squared change."""
-    squares = np.average(rows**2, axis=0, weights=counts).tolist()
-    total = sum(squares)
-    shares = dict.fromkeys(names, 0.0)
-    for name, value in zip(names, squares, strict=True):
-        shares[name] += value / total if total > 0 else 0.0
-    return shares
+def _force(axes: PrincipalAxes, cells: Cells, record: Record, shares: Shares) -> DrivingForce:
+    components = cells.spread(axes.coordinates)[cells.points.rows]
+    return DrivingForce(
+        components, axes.eigenvalues, shares.shares, None, axes.coordinates, cells, record, shares.reference
+    )
 
 
 @dataclass(frozen=True)
@@ -378,25 +412,32 @@ class PrincipalAxes:
 # -- bands ---------------------------------------------------------------------------------------------------------------------------
 
 
-def bootstrap_bands(
+def resampled(
     table: Table,
-    effect: str,
-    causes: Sequence[str],
+    points: Callable[[Table], Floats],
     force: DrivingForce,
     method: ForceMethod,
-    kernels: Sequence[Sequence[Floats]],
     rng: np.random.Generator,
 ) -> Floats:
-    """Return bands of the components, from rows drawn again within each cell; the axes of a resample are turned to the original ones."""
+    """Return coordinates from rows drawn again within each cell; the axes of a resample are turned to the original ones."""
     cells, draws = force.cells, []
     members = [np.flatnonzero(cells.of_row == k) for k in range(cells.number)]
     places = np.argsort(np.concatenate(members))
     for _ in range(method.n_resamples):
         rows = np.concatenate([rng.choice(m, size=len(m)) for m in members])
-        again = table.take(rows[places])
-        points = _points(again, effect, causes, cells, method, *kernels, with_rough=False)[0]
-        draws.append(turned(method.axes(points, cells).coordinates, force.coordinates))
-    ends = np.quantile(draws, [(1 - method.level) / 2, (1 + method.level) / 2], axis=0)
+        axes = method.axes(points(table.take(rows[places])), cells)
+        draws.append(turned(axes.coordinates, force.coordinates))
+    turned_draws: Floats = np.array(draws)
+    return np.asarray(turned_draws - turned_draws.mean(axis=0) + force.coordinates)
+
+
+def bands_of(draws: Floats, force: DrivingForce, level: float) -> Floats:
+    """Return bands about the estimate as wide as Student's law says for the spread of so many draws."""
+    number = len(draws)
+    spread = np.sqrt(((draws - force.coordinates) ** 2).sum(axis=0) / max(number - 1, 1))
+    half = WIDER * stats.t.ppf((1 + level) / 2, max(number - 1, 1)) * spread
+    cells = force.cells
+    ends = (force.coordinates - half, force.coordinates + half)
     return np.array([cells.spread(end)[cells.points.rows] for end in ends])
 
 
@@ -404,49 +445,5 @@ def turned(coordinates: Floats, towards: Floats) -> Floats:
     """Rotate centred coordinates to be closest to others (orthogonal Procrustes)."""
     centred, goal = coordinates - coordinates.mean(axis=0), towards - towards.mean(axis=0)
     left, _, right = np.linalg.svd(centred.T @ goal)
-    return np.asarray(centred @ (left @ right) + towards.mean(axis=0))
-
-
-# -- regimes -------------------------------------------------------------------------------------------------------------------------
-
-
-def contiguous(rows: Floats, number: int) -> NDArray[np.intp]:
-    """Cut a path into so many stretches with the smallest sum of squares about their means (dynamic programming)."""
-    m = len(rows)
-    sums = np.vstack([np.zeros(rows.shape[1]), np.cumsum(rows, axis=0)])
-    squares = np.concatenate([[0.0], np.cumsum((rows**2).sum(axis=1))])
-    ends = np.arange(m + 1)
-    length = np.maximum(ends[None, :] - ends[:, None], 1)
-    spread = ((sums[None] - sums[:, None]) ** 2).sum(axis=2) / length
-    cost = np.where(ends[:, None] < ends[None, :], squares[None, :] - squares[:, None] - spread, np.inf)
-    best, choice = cost[0], []
-    for _ in range(number - 1):
-        total = best[:, None] + cost
-        choice.append(total.argmin(axis=0))
-        best = total.min(axis=0)
-    labels, end = np.zeros(m, dtype=np.intp), m
-    for k in range(number - 1, 0, -1):
-        start = int(choice[k - 1][end])
-        labels[start:end], end = k, start
-    return labels
-
-
-def grouped(rows: Floats, number: int) -> NDArray[np.intp]:
-    """Group points by Ward's method; groups are numbered by their mean along the first coordinate."""
-    if number == 1 or len(rows) == 1:
-        return np.zeros(len(rows), dtype=np.intp)
-    raw = AgglomerativeClustering(min(number, len(rows))).fit_predict(rows)
-    means = [rows[raw == k, 0].mean() for k in range(raw.max() + 1)]
-    return np.asarray(np.argsort(np.argsort(means))[raw])
-
-
-def information(rows: Floats, labels: NDArray[np.intp], *, ordered: bool) -> float:
-    """Return the Bayesian information criterion of points that are normal about the mean of their regime."""
-    m, width = rows.shape
-    number = int(labels.max()) + 1
-    within = sum(((rows[labels == k] - rows[labels == k].mean(axis=0)) ** 2).sum() for k in range(number))
-    total = ((rows - rows.mean(axis=0)) ** 2).sum()
-    free = number * width + 2 * (number - 1 if ordered else 0)
-    return float(
-        m * width * np.log(max(within, 1e-9 * total, 1e-300) / (m * width)) + free * np.log(m * width)
-    )
+    rotated: Floats = centred @ (left @ right)
+    return np.asarray(rotated + towards.mean(axis=0))

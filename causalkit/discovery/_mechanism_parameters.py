@@ -25,7 +25,17 @@ from scipy.interpolate import BSpline
 from causalkit._validation import ColumnType, Floats, Table, check_count
 from causalkit.discovery._cells import Cells
 from causalkit.discovery._embedding import gaussian_gram
-from causalkit.discovery._random_effects import Effects, Moments, effects_of_regression, log_scale, smooth
+from causalkit.discovery._random_effects import (
+    Draws,
+    Effects,
+    Fit,
+    Moments,
+    effects_of_fits,
+    effects_of_regression,
+    log_scale,
+    regression_fits,
+    smooth,
+)
 from causalkit.gpu._threads import single_thread_below
 from causalkit.independence._kernels import on_circle
 
@@ -84,15 +94,9 @@ class ParameterEmbedding:
         return parameter_gram(marginal), parameter_gram(conditional)
 
     def mechanism(
-        self,
-        table: Table,
-        effect: str,
-        causes: Sequence[str],
-        cells: Cells,
-        kernels: Sequence[Floats],
-        scale_kernels: Sequence[Floats] | None = None,
-    ) -> tuple[Effects, tuple[str, ...]]:
-        """Return the parameters of P(effect | causes) over cells, and what each is a parameter of.
+        self, table: Table, effect: str, causes: Sequence[str], cells: Cells, kernels: Sequence[Floats]
+    ) -> MechanismFit:
+        """Fit the parameters of P(effect | causes) over cells.
 
         Parameters
         ----------
@@ -106,21 +110,66 @@ class ParameterEmbedding:
             The cells of the context.
         kernels : sequence of numpy.ndarray of shape (K, K)
             Candidates for the likeness of cells.
-        scale_kernels : sequence of numpy.ndarray of shape (K, K), optional
-            The same for the residual scale; by default those of the coefficients.
 
         Returns
         -------
-        tuple of Effects and tuple of str
-            ``"level"``, ``"effect of <cause>"`` or ``"scale"`` for each parameter.
+        MechanismFit
+            One regression per column of the effect, each fitted with every kernel.
         """
         parts = design_parts(table, causes, self.n_basis)
-        effects = law_of_effect(table, effect, np.hstack(list(parts.values())), cells, kernels, scale_kernels)
-        names = [name for name, columns in parts.items() for _ in range(columns.shape[1])]
-        every: list[str] = []
+        design = np.hstack(list(parts.values()))
+        laws = []
         for columns, kind in columns_of(table, effect):
-            every += (names + ([] if kind == "categorical" else ["scale"])) * columns.shape[1]
-        return effects, tuple(every)
+            for residuals in pooled_residuals(design, columns).T:
+                moments = Moments.of(design, residuals, cells.of_row, cells.number)
+                fits = regression_fits(moments, kernels)
+                laws.append(Law(residuals, moments, tuple(fits), kind != "categorical"))
+        return MechanismFit(parts, tuple(laws), tuple(kernels))
+
+
+@dataclass(frozen=True)
+class Law:
+    """The regression of one column of an effect: its pooled residuals, moments per cell, a fit per kernel, and if its scale is a parameter."""
+
+    residuals: Floats
+    moments: Moments
+    fits: tuple[Fit, ...]
+    with_scale: bool
+
+
+@dataclass(frozen=True)
+class MechanismFit:
+    """The parameters of a mechanism over cells.
+
+    Parameters
+    ----------
+    parts : dict of str to numpy.ndarray
+        Columns of the design, by what they stand for: ``"level"`` or ``"effect of <cause>"``.
+    laws : tuple of Law
+        One per column of the effect.
+    kernels : tuple of numpy.ndarray of shape (K, K)
+        The candidates for the likeness of cells.
+    """
+
+    parts: dict[str, Floats]
+    laws: tuple[Law, ...]
+    kernels: tuple[Floats, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each parameter is a parameter of: ``"level"``, ``"effect of <cause>"`` or ``"scale"``."""
+        coefficients = [name for name, columns in self.parts.items() for _ in range(columns.shape[1])]
+        return tuple(
+            name for law in self.laws for name in coefficients + (["scale"] if law.with_scale else [])
+        )
+
+    def effects(self, draws: Draws | None = None) -> Effects:
+        """Return the deviations of all parameters, with draws of their posterior where they are asked for."""
+        parts = [
+            effects_of_fits(law.fits, self.kernels, with_scale=law.with_scale, draws=draws)
+            for law in self.laws
+        ]
+        return Effects.beside(parts)
 
 
 def parameter_gram(effects: Effects) -> Floats:
@@ -199,24 +248,20 @@ def _log_covariance(columns: Floats, cells: Cells, kernels: Sequence[Floats]) ->
 
 
 def law_of_effect(
-    table: Table,
-    effect: str,
-    design: Floats,
-    cells: Cells,
-    kernels: Sequence[Floats],
-    scale_kernels: Sequence[Floats] | None = None,
+    table: Table, effect: str, design: Floats, cells: Cells, kernels: Sequence[Floats]
 ) -> Effects:
     """Predict coefficients and residual scale of the regression of an effect over cells."""
     parts = []
     for columns, kind in columns_of(table, effect):
-        pooled = columns - design @ np.linalg.lstsq(design, columns, rcond=None)[0]
-        for residuals in pooled.T:
+        for residuals in pooled_residuals(design, columns).T:
             moments = Moments.of(design, residuals, cells.of_row, cells.number)
-            with_scale = kind != "categorical"
-            parts.append(
-                effects_of_regression(moments, kernels, scale_kernels=scale_kernels, with_scale=with_scale)
-            )
+            parts.append(effects_of_regression(moments, kernels, with_scale=kind != "categorical"))
     return Effects.beside(parts)
+
+
+def pooled_residuals(design: Floats, columns: Floats) -> Floats:
+    """Return what the regression on all rows leaves of columns."""
+    return np.asarray(columns - design @ np.linalg.lstsq(design, columns, rcond=None)[0])
 
 
 def additive_design(table: Table, causes: Sequence[str], n_basis: int) -> Floats:

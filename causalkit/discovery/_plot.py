@@ -49,7 +49,9 @@ def plot_forces(
 
 
 def what_changes(force: DrivingForce) -> str:
-    """Say which kinds of parameters carry the change, the largest first."""
+    """Say which kinds of parameters carry the change, the largest first; or that there is no sign of one."""
+    if force.verdict == "nothing":
+        return f"no sign of a change (p = {force.p_value:.2f})"
     parts = sorted(force.attribution.items(), key=lambda item: -item[1])
     return ", ".join(f"{name} {share:.0%}" for name, share in parts if share >= 0.05)
 

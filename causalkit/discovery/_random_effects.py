@@ -18,7 +18,7 @@ N. Laird, J. Ware, "Random-effects models for longitudinal data", Biometrics 38,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +32,8 @@ __all__ = ["Effects", "Moments", "effects_of_regression", "smooth"]
 
 STEPS = 22
 SCALE_STEPS = 7
+EARLY = 8
+BEHIND = 12.0
 SHARES = np.array([1e-6, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.3, 2.0, 3.0])
 LEAST = 1e-7
 
@@ -51,16 +53,26 @@ class Effects:
         square of a deviation is twice its Kullback-Leibler divergence from the pooled mechanism. Ones by default.
     chosen : tuple of int, default=(0, 0)
         Which of the candidate kernels the coefficients, and which the scale took.
+    draws : numpy.ndarray of shape (D, K, p), optional
+        Draws of the true deviations from their posterior, over the candidate kernels too; left out unless they are asked for.
     """
 
     values: Floats
     variances: Floats
     units: Floats | None = None
     chosen: tuple[int, int] = (0, 0)
+    draws: Floats | None = None
 
     def natural(self) -> Floats:
         """Return the deviations in their units, centred."""
         centred = self.values - self.values.mean(axis=0)
+        return np.asarray(centred if self.units is None else centred / self.units)
+
+    def natural_draws(self) -> Floats:
+        """Return the draws in units of the deviations, each centred: (D, K, p)."""
+        if self.draws is None:
+            return np.empty((0, *self.values.shape))
+        centred = self.draws - self.draws.mean(axis=1, keepdims=True)
         return np.asarray(centred if self.units is None else centred / self.units)
 
     def standardized(self) -> Floats:
@@ -75,10 +87,33 @@ class Effects:
         """Put the parameters of several estimations side by side."""
         units = [np.ones(p.values.shape[1]) if p.units is None else p.units for p in parts]
         values, variances = np.hstack([p.values for p in parts]), np.concatenate([p.variances for p in parts])
-        return cls(values, variances, np.concatenate(units), parts[0].chosen)
+        known = [part.draws for part in parts if part.draws is not None]
+        draws = np.concatenate(known, axis=2) if len(known) == len(parts) else None
+        return cls(values, variances, np.concatenate(units), parts[0].chosen, draws)
 
 
-def smooth(estimates: Floats, noise: Floats, kernels: Sequence[Floats]) -> tuple[Effects, float]:
+@dataclass(frozen=True)
+class Draws:
+    """How many draws of a posterior are wanted, and from what."""
+
+    number: int
+    rng: np.random.Generator
+
+    def split(self, evidence: Sequence[float]) -> NDArray[np.intp]:
+        """Share the draws out among models by their posterior probability, all models being as likely before the data."""
+        logs = np.asarray(evidence, dtype=np.float64)
+        weights = np.exp(logs - logs.max())
+        return np.asarray(self.rng.multinomial(self.number, weights / weights.sum()), dtype=np.intp)
+
+    def mix(self, parts: Sequence[Floats]) -> Floats:
+        """Join the draws of several models in random order, so that those of different parameters pair off at random."""
+        joined = np.concatenate(list(parts))
+        return np.asarray(joined[self.rng.permutation(len(joined))])
+
+
+def smooth(
+    estimates: Floats, noise: Floats, kernels: Sequence[Floats], draws: Draws | None = None
+) -> tuple[Effects, float]:
     """Predict one parameter, by its unit the logarithm of a scale, from its estimates; return it and its pooled value.
 
     Parameters
@@ -89,27 +124,52 @@ def smooth(estimates: Floats, noise: Floats, kernels: Sequence[Floats]) -> tuple
         Their sampling variances.
     kernels : sequence of numpy.ndarray of shape (K, K)
         Candidates for the likeness R of cells.
+    draws : Draws, optional
+        Draws that are wanted of the posterior, over variances and kernels.
     """
     total = max(float(estimates.var()), np.finfo(float).tiny)
-    fits = [_scalar_fit(estimates, noise, share * total, gram) for gram in kernels for share in SHARES]
-    best = max(range(len(fits)), key=lambda k: fits[k][0])
-    _, variance, deviations, mean = fits[best]
-    chosen = (0, best // len(SHARES))
-    return Effects(deviations[:, None], np.array([variance]), np.array([np.sqrt(0.5)]), chosen), mean
+    grams = np.repeat(np.array(kernels), len(SHARES), axis=0)
+    variances = np.tile(SHARES * total, len(kernels))
+    likelihoods, deviations, means = _scalar_fits(estimates, noise, variances[:, None, None] * grams)
+    best, drawn = int(likelihoods.argmax()), None
+    if draws is not None:
+        numbers = draws.split(likelihoods.tolist())
+        drawn = draws.mix(
+            [
+                _scalar_draws(grams[k], variances[k], noise, deviations[k], int(numbers[k]), draws.rng)
+                for k in np.flatnonzero(numbers)
+            ]
+        )
+    chosen, units = (0, best // len(SHARES)), np.array([np.sqrt(0.5)])
+    found = Effects(deviations[best][:, None], variances[[best]], units, chosen, drawn)
+    return found, float(means[best])
 
 
-def _scalar_fit(
-    estimates: Floats, noise: Floats, variance: float, gram: Floats
-) -> tuple[float, float, Floats, float]:
-    """Return restricted log likelihood, variance, predictions and mean."""
-    factor = linalg.cholesky(variance * gram + np.diag(noise), lower=True)
+def _scalar_fits(estimates: Floats, noise: Floats, priors: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return restricted log likelihoods (f,), predictions (f, K) and means (f,) for a stack of prior covariances (f, K, K)."""
+    total = priors + np.diag(noise)
+    factors = np.linalg.cholesky(total)
     columns = np.column_stack([estimates, np.ones_like(estimates)])
-    white, ones = linalg.solve_triangular(factor, columns, lower=True).T
-    mean = (white @ ones) / (ones @ ones)
-    rest = white - mean * ones
-    likelihood = -0.5 * (rest @ rest + np.log(ones @ ones)) - np.log(np.diag(factor)).sum()
-    deviations = variance * gram @ linalg.solve_triangular(factor.T, rest, lower=False)
-    return float(likelihood), variance, deviations, float(mean)
+    solved = np.linalg.solve(total, np.broadcast_to(columns, (len(priors), *columns.shape)))
+    inverse_ones, ones = solved[..., 1], solved[..., 1].sum(axis=1)
+    means = inverse_ones @ estimates / ones
+    rest = solved[..., 0] - means[:, None] * inverse_ones
+    squares = rest @ estimates - means * rest.sum(axis=1)
+    volume = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+    likelihoods = -0.5 * (squares + np.log(ones)) - volume
+    return likelihoods, np.einsum("fkl,fl->fk", priors, rest), means
+
+
+def _scalar_draws(
+    gram: Floats, variance: float, noise: Floats, means: Floats, number: int, rng: np.random.Generator
+) -> Floats:
+    """Draw deviations given their variance: a path of the prior, moved by what a made-up measurement of it gets wrong (Matheron)."""
+    size = len(means)
+    prior = np.linalg.cholesky(variance * gram + 1e-12 * variance * np.eye(size))
+    paths = prior @ rng.normal(size=(size, number))
+    measured = paths + np.sqrt(noise)[:, None] * rng.normal(size=(size, number))
+    gain = variance * gram @ np.linalg.inv(variance * gram + np.diag(noise))
+    return np.asarray((means[:, None] + paths - gain @ measured).T[:, :, None])
 
 
 # -- regressions ---------------------------------------------------------------------------------------------------------------------
@@ -154,16 +214,35 @@ class Posterior:
     within: Floats
     power: Floats
     evidence: float
+    factor: Floats | None = None
+
+    def draw(self, number: int, rng: np.random.Generator) -> Floats:
+        """Draw deviations of all cells, (number, K, p)."""
+        cells, columns = self.means.shape
+        if self.factor is None:
+            roots = np.linalg.cholesky(self.within)
+            return np.asarray(
+                self.means + np.einsum("kij,dkj->dki", roots, rng.normal(size=(number, cells, columns)))
+            )
+        white = rng.normal(size=(cells * columns, number))
+        paths = linalg.solve_triangular(self.factor.T, white, lower=False).T
+        return np.asarray(self.means + paths.reshape(number, columns, cells).transpose(0, 2, 1))
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A regression with random effects: its posterior, the covariance T of effects, and the residual variance of each cell."""
+    """A regression with random effects: its posterior, the covariance T of effects, and the residual variance of each cell.
+
+    `measured` are the estimates of the logarithm of each cell's residual scale and their sampling variances, `scale` what is predicted
+    from them about the pooled value `mean`.
+    """
 
     posterior: Posterior
     covariance: Floats
     noise: Floats
     scale: Effects
+    measured: tuple[Floats, Floats]
+    mean: float = 0.0
 
 
 def effects_of_regression(
@@ -172,6 +251,7 @@ def effects_of_regression(
     *,
     scale_kernels: Sequence[Floats] | None = None,
     with_scale: bool = True,
+    draws: Draws | None = None,
 ) -> Effects:
     """Predict how the coefficients of a regression, and the logarithm of its residual scale, differ between cells.
 
@@ -185,29 +265,78 @@ def effects_of_regression(
         The same for the residual scale; by default those of the coefficients.
     with_scale : bool, default=True
         Whether the residual scale is a parameter of its own; of labels it is not.
+    draws : Draws, optional
+        Draws that are wanted of the posterior.
     """
     fits = [_fit(moments, gram, scale_kernels or kernels) for gram in kernels]
-    kernel = max(range(len(fits)), key=lambda k: fits[k].posterior.evidence)
+    return effects_of_fits(fits, scale_kernels or kernels, with_scale=with_scale, draws=draws)
+
+
+def regression_fits(
+    moments: Moments, kernels: Sequence[Floats], scale_kernels: Sequence[Floats] | None = None
+) -> list[Fit]:
+    """Fit the random effects of a regression once for each candidate kernel; kernels that fall far behind are not followed to the end."""
+    scales = scale_kernels or kernels
+    if len(kernels) == 1:
+        return [_fit(moments, kernels[0], scales)]
+    early = [_improved(moments, gram, scales, _start(moments), range(EARLY)) for gram in kernels]
+    best = early[likeliest(early)].posterior.evidence
+    return [
+        _improved(moments, gram, scales, fit, range(EARLY, STEPS))
+        if fit.posterior.evidence > best - BEHIND
+        else fit
+        for gram, fit in zip(kernels, early, strict=True)
+    ]
+
+
+def likeliest(fits: Sequence[Fit]) -> int:
+    """Return the position of the fit with the largest evidence."""
+    return max(range(len(fits)), key=lambda k: fits[k].posterior.evidence)
+
+
+def effects_of_fits(
+    fits: Sequence[Fit], scale_kernels: Sequence[Floats], *, with_scale: bool, draws: Draws | None = None
+) -> Effects:
+    """Return the effects of the likeliest fit; their draws are from all fits, by evidence."""
+    kernel = likeliest(fits)
     fit = fits[kernel]
     residual = np.exp(0.5 * np.log(fit.noise).mean())
     variances = np.diag(fit.covariance).copy()
-    units = np.full(len(variances), residual)
-    coefficients = Effects(fit.posterior.means, variances, units, (kernel, fit.scale.chosen[1]))
-    return Effects.beside([coefficients, fit.scale]) if with_scale else coefficients
+    units, drawn, scale = np.full(len(variances), residual), None, fit.scale
+    if draws is not None:
+        numbers = draws.split([f.posterior.evidence for f in fits])
+        drawn = draws.mix(
+            [f.posterior.draw(int(n), draws.rng) for f, n in zip(fits, numbers, strict=True) if n]
+        )
+        scale = smooth(*fit.measured, scale_kernels, draws)[0]
+    coefficients = Effects(fit.posterior.means, variances, units, (kernel, fit.scale.chosen[1]), drawn)
+    return Effects.beside([coefficients, scale]) if with_scale else coefficients
 
 
 def _fit(moments: Moments, gram: Floats, kernels: Sequence[Floats]) -> Fit:
     """Find the variances by EM, and the residual scales on the way."""
+    return _improved(moments, gram, kernels, _start(moments), range(STEPS))
+
+
+def _start(moments: Moments) -> Fit:
     number, columns = moments.cross.shape
     pooled = float(moments.squares.sum() / moments.counts.sum())
     start = Effects(np.zeros((number, 1)), np.zeros(1))
     nothing = Posterior(
         np.zeros((number, columns)), np.zeros((number, columns, columns)), np.zeros((columns, columns)), 0.0
     )
-    fit = Fit(nothing, 0.1 * pooled * np.eye(columns), np.full(number, pooled), start)
-    for step in range(STEPS):
+    measured = (np.zeros(number), np.ones(number))
+    return Fit(nothing, 0.1 * pooled * np.eye(columns), np.full(number, pooled), start, measured)
+
+
+def _improved(
+    moments: Moments, gram: Floats, kernels: Sequence[Floats], fit: Fit, steps: Iterable[int]
+) -> Fit:
+    """Go some steps of the EM."""
+    pooled = float(moments.squares.sum() / moments.counts.sum())
+    for step in steps:
         posterior = _posterior(moments, gram, fit)
-        covariance = posterior.power / number + LEAST * pooled * np.eye(columns)
+        covariance = posterior.power / len(gram) + LEAST * pooled * np.eye(len(fit.covariance))
         fit = replace(fit, posterior=posterior, covariance=covariance)
         if step % SCALE_STEPS == 0:
             fit = _with_scales(moments, fit, kernels)
@@ -247,13 +376,16 @@ def _related(moments: Moments, gram: Floats, fit: Fit) -> Posterior:
     volume = -2 * np.log(np.diag(factor)).sum() - number * np.linalg.slogdet(fit.covariance)[1]
     volume -= columns * np.linalg.slogdet(gram)[1]
     evidence = _evidence(moments, fit, float(target @ means), volume)
-    return Posterior(paths.T, covariance[:, cells, :, cells], power, evidence)
+    return Posterior(paths.T, covariance[:, cells, :, cells], power, evidence, factor)
 
 
 def _inverse(factor: Floats) -> Floats:
     """Return the inverse of a matrix from its lower Cholesky factor, at a third of the cost of solving for the identity."""
     lower, _ = linalg.lapack.dpotri(factor, lower=1)
-    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
+    lower = np.tril(lower)
+    whole = lower + lower.T
+    whole[np.diag_indices_from(whole)] *= 0.5
+    return np.asarray(whole)
 
 
 def _evidence(moments: Moments, fit: Fit, explained: float, volume: float) -> float:
@@ -270,7 +402,8 @@ def _with_scales(moments: Moments, fit: Fit, kernels: Sequence[Floats]) -> Fit:
     used = np.einsum("kij,kij->k", within, moments.gram) / fit.noise
     estimates, noise = log_scale(left, np.maximum(moments.counts - used, 1.0))
     scale, mean = smooth(estimates, noise, kernels)
-    return replace(fit, noise=np.exp(2 * (mean + scale.values[:, 0])), scale=scale)
+    variances = np.exp(2 * (mean + scale.values[:, 0]))
+    return replace(fit, noise=variances, scale=scale, measured=(estimates, noise), mean=mean)
 
 
 def log_scale(squares: Floats, freedom: Floats) -> tuple[Floats, Floats]:

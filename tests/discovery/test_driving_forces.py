@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from causalkit.discovery import CDNOD, KernelEmbedding, driving_force
-from causalkit.discovery._driving_force import contiguous, grouped, turned
+from causalkit.discovery._driving_force import turned
 from causalkit.exceptions import DataError, ParameterError
 
 N = 400
@@ -158,26 +158,12 @@ class TestOtherContexts:
 
 
 class TestRegimes:
-    def test_contiguous_is_optimal(self):
-        """Dynamic programming finds what trying all cuts finds."""
-        rng = np.random.default_rng(0)
-        rows = rng.normal(size=(9, 2))
-
-        def cost(labels):
-            return sum(((rows[labels == k] - rows[labels == k].mean(0)) ** 2).sum() for k in set(labels))
-
-        found = contiguous(rows, 3)
-        every = [np.repeat([0, 1, 2], [a, b - a, 9 - b]) for a in range(1, 8) for b in range(a + 1, 9)]
-        assert cost(found) == pytest.approx(min(map(cost, every)))
-        assert sorted(set(found)) == [0, 1, 2]
-
     def test_domains_fall_into_groups(self):
         rng = np.random.default_rng(0)
         k = np.repeat(np.arange(9), 60)
         y = np.array([0, 3, -3] * 3)[k] + rng.normal(size=540)
         found = driving_force(y, [f"s{c}" for c in k], n_components=1)
         assert found.regimes(3)[::60].tolist() in ([1, 2, 0] * 3, [1, 0, 2] * 3)
-        assert grouped(rng.normal(size=(4, 1)), 1).tolist() == [0] * 4
         with pytest.raises(ParameterError, match="9 cells"):
             found.regimes(10)
 

@@ -82,7 +82,7 @@ class TestRandomEffects:
     def fit(self, cells, columns, seed=1):
         rng = np.random.default_rng(seed)
         root, noise = rng.normal(size=(columns, columns)), rng.uniform(0.5, 2, cells)
-        return Fit(None, root @ root.T + 0.1 * np.eye(columns), noise, None)
+        return Fit(None, root @ root.T + 0.1 * np.eye(columns), noise, None, (None, None))
 
     def test_posterior_is_that_of_the_whole_normal_model(self):
         """Mean, covariances and evidence equal those of the joint normal law of all rows and all deviations."""
