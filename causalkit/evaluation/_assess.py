@@ -39,6 +39,8 @@ FOLDS, BOOTSTRAP, NULL = range(3)
 # Types of factors that several columns stand for.
 SEVERAL_COLUMNS = ("cyclic", "categorical")
 LARGEST = 1e100
+# The smallest and largest of 39 draws are the 2.5 % and 97.5 % points: (39 + 1) * .025 = 1. Those of 5 draws cover (5 - 1) / (5 + 1) of the next one.
+FEWEST_DRAWS = 39
 
 
 @dataclass(frozen=True)
@@ -252,6 +254,10 @@ class Around:
     def __post_init__(self) -> None:
         check_count("n_bootstrap", self.n_bootstrap, least=0)
         check_count("n_permutations", self.n_permutations, least=0)
+        if 0 < self.n_bootstrap < FEWEST_DRAWS:
+            raise ParameterError(
+                f"n_bootstrap is {self.n_bootstrap}; an interval of 95 % needs at least {FEWEST_DRAWS} resamplings, or give 0 for none"
+            )
 
 
 def assess_one(key: str, label: str, metric: Metric, sample: Sample, around: Around) -> RepresentationScore:
@@ -303,7 +309,8 @@ def _free(sample: Sample, exogenous: Iterable[str] | None) -> list[str]:
 def _interval(value: float, values: list[float]) -> tuple[float, float]:
     if not values:
         return float("nan"), float("nan")
-    low, high = np.percentile(values, [2.5, 97.5]) - np.mean(values) + value
+    # Points of order (B + 1) q, as B draws split the line into B + 1 parts: those of NumPy's default lie further in.
+    low, high = np.percentile(values, [2.5, 97.5], method="weibull") - np.mean(values) + value
     return float(low), float(high)
 
 

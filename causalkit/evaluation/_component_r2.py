@@ -35,7 +35,7 @@ def component_r2(
     factor_types: ColumnTypes = None,
     exogenous: Iterable[str] | None = None,
     groups: Any = None,
-    n_bootstrap: int = 20,
+    n_bootstrap: int = 39,
     n_permutations: int = 20,
     rng: Seed = 0,
 ) -> RepresentationScore:
@@ -57,8 +57,10 @@ def component_r2(
         Names of the free factors, for the ceiling.
     groups : array_like, shape (n,), optional
         Rows with the same label are one observation, and are never on both sides.
-    n_bootstrap, n_permutations : int, default=20
-        Number of resamplings for the interval and for chance; 0 leaves them out.
+    n_bootstrap : int, default=39
+        Number of resamplings for the interval, at least 39; 0 leaves it out.
+    n_permutations : int, default=20
+        Number of exchanges for chance; 0 leaves them out.
     rng : int, numpy.random.Generator or None, default=0
         Seed.
 

@@ -18,7 +18,7 @@ Factors may be functions of one another. Those that are functions of each other 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -40,6 +40,7 @@ from causalkit._validation import (
 from causalkit.discovery import CDNOD, PC
 from causalkit.evaluation._assess import Rows, read_codes, revision_of, rows_of_groups
 from causalkit.evaluation._association import Correlation, associations, matching
+from causalkit.evaluation._code_checks import EXCHANGES, Mixture, limits_of_chance, mixtures
 from causalkit.evaluation._graph_metrics import GraphReport, graph_report, shd
 from causalkit.exceptions import DataError, ParameterError
 from causalkit.graph import BackgroundKnowledge, CausalGraph
@@ -56,8 +57,6 @@ Classes: TypeAlias = Mapping[str, tuple[str, ...]]
 Environments: TypeAlias = Mapping[str, Mapping[str, Any]]
 KNOWN, TRUE, LEARNED = "true factors, known graph", "true factors, discovery", "codes, discovery"
 CONTEXT = "environment"
-# Codes that do not vary go with nothing.
-UNRELATED = 1e-9
 FEWEST_INSTANCES = 4
 
 
@@ -109,6 +108,8 @@ class LatentGraphReport:
         What to know: factors that are one, tests skipped, factors without a code.
     about : dict of str to str
         Data, rows, search and seed.
+    mixtures : dict of str to Mixture
+        Factors whose codes hold much of other factors too, such as rotated ones.
     """
 
     truth: CausalGraph
@@ -123,6 +124,7 @@ class LatentGraphReport:
     changing: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     about: dict[str, str] = field(default_factory=dict)
+    mixtures: dict[str, Mixture] = field(default_factory=dict)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the scores as a table.
@@ -140,6 +142,19 @@ class LatentGraphReport:
         columns = ["shd", "shd_reversal_2", "skeleton_f1", "arrowhead_f1"]
         return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
+    def _stability(self, low: int, high: int) -> Iterator[str]:
+        """Say what resampling says, and what it does not."""
+        if not np.isnan(self.agreement):
+            yield (
+                f"matched the same in {self.agreement:.0%} of resamplings of the instances for matching, SHD {low} to {high}: that is about which code is taken for a factor, "
+                "provided that each code holds one factor, and not about the graph"
+            )
+        for name, mixture in self.mixtures.items():
+            yield (
+                f"code {self.matching[name]} is a mixture: {name} explains {mixture.own:.0%} of it and other factors {mixture.others:.0%} more (p = {mixture.p_value:.3f}); "
+                "a graph over mixtures, such as turned codes, is not one over factors"
+            )
+
     def __str__(self) -> str:
         low, high = self.shd_band
         codes = ", ".join(f"{f} = code {k} ({self.association[f]:.2f})" for f, k in self.matching.items())
@@ -150,7 +165,8 @@ class LatentGraphReport:
                 f"{name:28}{s.shd:3}{s.skeleton.f1:13.2f}{s.arrowhead.f1:14.2f}"
                 for name, s in self.scores.items()
             ),
-            f"matched: {codes}{'' if np.isnan(self.agreement) else f'; the same in {self.agreement:.0%} of resamplings, SHD {low} to {high}'}",
+            f"matched: {codes or 'nothing; no code goes with any factor more closely than unrelated codes do'}",
+            *self._stability(low, high),
             f"known graph: {holds.rejected} of {holds.tested} independences rejected, {holds.skipped} cannot be tested",
             *(f"changing ({name}): {', '.join(found) or 'none'}" for name, found in self.changing.items()),
             *self.notes,
@@ -261,19 +277,21 @@ class _Study:
 
     def report(self, n_matchings: int, rng: Seed) -> LatentGraphReport:
         """Match, search and score."""
-        pairs, strength = self._matching(self.matched)
-        others = [self._matching(rows)[0] for rows in self._resampled(n_matchings, entropy(rng))]
+        base, single = entropy(rng), self._one_each
+        limits = limits_of_chance(self._table(single), self.codes[single], self.correlation, base)
+        pairs, strength = self._matching(self.matched, limits)
+        others = [self._matching(rows, limits)[0] for rows in self._resampled(n_matchings, base)]
         on_factors = self._searched(self._rows.frame)
-        on_codes = self._on_codes(pairs)
+        on_codes = self._on_codes(pairs) if len(pairs) > 1 else None
         graphs = {
             KNOWN: self.truth,
             TRUE: self._over_factors(on_factors.graph_),
-            LEARNED: self._over_factors(on_codes.graph_),
+            LEARNED: self._over_factors(on_codes.graph_) if on_codes else self._no_edges(),
         }
         distinct = Counter(tuple(sorted(other.items())) for other in others)
         distances = [self._distance(dict(other)) for other in distinct] + [shd(self.truth, graphs[LEARNED])]
         changing = {
-            name: tuple(fitted.changing_)
+            name: tuple(fitted.changing_) if fitted else ()
             for name, fitted in ((TRUE, on_factors), (LEARNED, on_codes))
             if self.environments is not None
         }
@@ -285,10 +303,13 @@ class _Study:
             implications=self._implications(),
             matching=pairs,
             association=strength,
-            agreement=distinct[tuple(sorted(pairs.items()))] / n_matchings if n_matchings else float("nan"),
+            agreement=distinct[tuple(sorted(pairs.items()))] / n_matchings
+            if n_matchings and pairs
+            else float("nan"),
             shd_band=(min(distances), max(distances)),
             changing=changing,
             notes=tuple(self._notes(on_factors, on_codes, pairs)),
+            mixtures=mixtures(self._table(single), self.codes[single], pairs, base),
             about={
                 "data": f"{self.data.info.name}, revision {revision_of(self.data)}",
                 "instances": f"{len(self._rows.frame)} searched, {len(np.unique(self.data.groups[self.matched]))} matched",
@@ -385,7 +406,13 @@ class _Study:
         return self._searched(pd.DataFrame({name: codes[:, k] for name, k in pairs.items()}))
 
     def _distance(self, pairs: Mapping[str, int]) -> int:
-        return shd(self.truth, self._over_factors(self._on_codes(pairs).graph_))
+        return shd(
+            self.truth,
+            self._over_factors(self._on_codes(pairs).graph_) if len(pairs) > 1 else self._no_edges(),
+        )
+
+    def _no_edges(self) -> CausalGraph:
+        return _dag(self.classes, ()).to_cpdag()
 
     def _over_factors(self, found: CausalGraph) -> CausalGraph:
         """Return the part of a graph that is about factors; factors that it does not have are there without edges."""
@@ -414,17 +441,22 @@ class _Study:
 
     # -- matching ------------------------------------------------------------------------------------------------------------------
 
-    def _matching(self, rows: Rows) -> tuple[dict[str, int], dict[str, float]]:
-        """Return the code of each factor, and how closely they go together."""
+    def _table(self, rows: Rows) -> Table:
         names = list(self.classes)
         types = {name: t for name, t in self.data.factor_types.items() if name in names}
-        table: Table = read_table(self.data.latents[names].iloc[rows], types)
-        matrix = associations(table, self.codes[rows], self.correlation)
-        pairs = [(i, j) for i, j in matching(matrix) if matrix[i, j] > UNRELATED]
-        if not pairs:
-            raise DataError(
-                "no code goes with any factor in the rows for matching; there is nothing to search among"
-            )
+        return read_table(self.data.latents[names].iloc[rows], types)
+
+    @cached_property
+    def _one_each(self) -> Rows:
+        """One row of each instance for matching: views of an instance are no evidence of their own."""
+        return self.matched[np.unique(self.data.groups[self.matched], return_index=True)[1]]
+
+    def _matching(self, rows: Rows, limits: Floats) -> tuple[dict[str, int], dict[str, float]]:
+        """Return the code of each factor that one goes with, and how closely they go together."""
+        names = list(self.classes)
+        matrix = associations(self._table(rows), self.codes[rows], self.correlation)
+        related = np.where(matrix > limits[:, None], matrix, 0.0)
+        pairs = [(i, j) for i, j in matching(related) if related[i, j] > 0]
         return {names[i]: j for i, j in pairs}, {names[i]: float(matrix[i, j]) for i, j in pairs}
 
     def _resampled(self, count: int, base: int) -> Iterable[Rows]:
@@ -438,12 +470,20 @@ class _Study:
             if len(members) > 1:
                 yield f"{', '.join(members)} are functions of each other and one node, {first}."
         for what, fitted in ((TRUE, on_factors), (LEARNED, on_codes)):
+            if fitted is None:
+                yield f"{what}: fewer than two codes go with a factor; there was no search."
+                continue
             skipped = sum(not np.isfinite(record.statistic) for record in fitted.tests_)
             if skipped:
                 yield f"{what}: {skipped} of {fitted.n_tests_} tests skipped, as one side is a function of the conditioning set."
         absent = [name for name in self.classes if name not in pairs]
         if absent:
-            yield f"There is no code left for {', '.join(absent)}."
+            left = self.codes.shape[1] > len(pairs)
+            yield (
+                f"No code that is left goes with {', '.join(absent)} more closely than unrelated codes do ({EXCHANGES} exchanges)."
+                if left
+                else f"There is no code left for {', '.join(absent)}."
+            )
 
 
 def _dag(nodes: Iterable[str], arrows: Iterable[tuple[str, str]]) -> CausalGraph:

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from causalkit._random import Seed
 from causalkit._validation import Floats, check_count, check_same_index
 from causalkit._version import __version__
-from causalkit.evaluation._assess import RepresentationScore, read_codes, revision_of
+from causalkit.evaluation._assess import FEWEST_DRAWS, RepresentationScore, read_codes, revision_of
 from causalkit.evaluation._association import unit_columns
 from causalkit.evaluation._component_r2 import component_r2
 from causalkit.evaluation._disentanglement import dci, mig
+from causalkit.evaluation._leaks import on_both_sides, search_leaks, sides_looked_at
 from causalkit.evaluation._mcc import mcc
 from causalkit.evaluation._published_protocol import Protocol, PublishedScore, causalverse_scores
 from causalkit.exceptions import DataError, ParameterError
@@ -42,6 +43,9 @@ FREE, ALL = "MCC, free factors", "MCC, all factors"
 HELD = "kernel regression, free factors"
 SAME = 1 - 1e-9
 FEWEST_GROUPS = 4
+# With 19 exchanges a p-value can be .05.
+FEWEST_EXCHANGES = 19
+NOTHING = "No leak was found of those that were looked for, which is no proof that there is none:"
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class RepresentationReport:
         Factors of its rows.
     published : tuple of PublishedScore
         Scores by the definitions of the authors' code, beside corrected ones; empty unless asked for.
+    looked_for : tuple of str
+        Leaks that were looked for, each with what would have been found, or why it was not looked for.
     """
 
     scores: dict[str, RepresentationScore]
@@ -73,6 +79,7 @@ class RepresentationReport:
     associations: Floats = field(repr=False)
     factors: tuple[str, ...] = field(repr=False)
     published: tuple[PublishedScore, ...] = ()
+    looked_for: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.to_markdown()
@@ -100,7 +107,8 @@ class RepresentationReport:
             Markdown.
         """
         lines = [f"# Representation of {self.about['data']}", ""]
-        lines += [f"- **Possible leak.** {leak}" for leak in self.leaks] or ["- No leak was found."]
+        lines += [f"- **Possible leak.** {leak}" for leak in self.leaks] or [f"- {NOTHING}"]
+        lines += [f"  - {what}" for what in self.looked_for]
         lines += [f"- {note}" for note in self.notes]
         lines += [
             "",
@@ -133,11 +141,12 @@ class RepresentationReport:
             "<tr>" + "".join(f"<td>{safe(c)}</td>" for c in cells) + "</tr>" for cells in self._cells()
         )
         leaks = "".join(f"<li class=leak>Possible leak. {safe(leak)}</li>" for leak in self.leaks)
+        looked = "".join(f"<li>{safe(what)}</li>" for what in self.looked_for)
         notes = "".join(f"<li>{safe(str(note))}</li>" for note in (*self.notes, *self.published))
         about = "".join(f"<dt>{safe(k)}</dt><dd>{safe(v)}</dd>" for k, v in self.about.items())
         return (
             f"<!DOCTYPE html><html lang=en><meta charset=utf-8><title>Representation of {safe(self.about['data'])}</title>{STYLE}"
-            f"<h1>Representation of {safe(self.about['data'])}</h1><ul>{leaks or '<li>No leak was found.</li>'}{notes}</ul>"
+            f"<h1>Representation of {safe(self.about['data'])}</h1><ul>{leaks or f'<li>{NOTHING}</li>'}<ul>{looked}</ul>{notes}</ul>"
             f"<table><tr>{''.join(f'<th>{h}</th>' for h in head)}</tr>{rows}</table>"
             f"<img alt='scores, and association of factors with codes' src='data:image/png;base64,{self._figure()}'><dl>{about}</dl></html>"
         )
@@ -297,11 +306,10 @@ def representation_report(
         for name, score in scores.items()
         if score.value > score.ceiling + 0.02
     ]
-    leaks = [
-        *_shared(data, chosen, trained_on),
-        *_given_away(z, codes),
-        *_probes(part, z[free], types, scores[HELD], around),
-    ]
+    searched = search_leaks(part, z, free, types, codes, settings, rng)
+    leaks = (*on_both_sides(data, chosen, trained_on), *searched.found)
+    looked_for = (sides_looked_at(trained_on), *searched.looked_for)
+    notes += searched.notes
     about = {
         "data": f"{part.info.title} ({part.info.name})",
         "revision": revision_of(part),
@@ -313,7 +321,7 @@ def representation_report(
     matrix = scores[ALL].parts["matrix"]
     published = () if protocol is None else _published(z, codes, types, settings, protocol, rng)
     return RepresentationReport(
-        scores, tuple(leaks), (*notes, *_copies(z), *passing), about, matrix, tuple(z.columns), published
+        scores, leaks, (*notes, *_copies(z), *passing), about, matrix, tuple(z.columns), published, looked_for
     )
 
 
@@ -371,12 +379,21 @@ def _complete_factors(part: SceneData) -> tuple[pd.DataFrame, list[str]]:
     return part.latents.drop(columns=list(dict.fromkeys([*holes, *nuisance, *still]))), notes
 
 
+def _slow(n_bootstrap: int, n_permutations: int) -> dict[str, int]:
+    """Return how often slow scores are evaluated again: a tenth, but as often as a statement at 5 % needs; an interval is left out before it is a false one."""
+    draws = n_bootstrap // 10
+    return {
+        "n_bootstrap": draws if draws >= FEWEST_DRAWS else 0,
+        "n_permutations": min(n_permutations, max(n_permutations // 10, FEWEST_EXCHANGES)),
+    }
+
+
 def _scores(
     z: pd.DataFrame, free: list[str], types: Mapping[str, Any], codes: Floats, around: Mapping[str, Any]
 ) -> dict[str, RepresentationScore]:
     some = _among(types, free)
     alone, rarely = {"factor_types": some, **around}, {**around, "factor_types": some}
-    rarely |= {"n_bootstrap": around["n_bootstrap"] // 10, "n_permutations": around["n_permutations"] // 10}
+    rarely |= _slow(around["n_bootstrap"], around["n_permutations"])
     three = dci(z[free], codes, **rarely)
     scores = {
         FREE: mcc(z[free], codes, **alone),
@@ -392,34 +409,6 @@ def _scores(
     return scores | ({"MIG": mig(z[free], codes, **alone)} if codes.shape[1] > 1 else {})
 
 
-# -- leaks -------------------------------------------------------------------------------------------------------------------------
-
-
-def _shared(data: SceneData, rows: Rows, trained_on: Sequence[int] | Rows | None) -> Iterator[str]:
-    if trained_on is None:
-        return
-    seen = data.positions(trained_on)
-    both = np.intersect1d(data.groups[rows], data.groups[seen])
-    if both.size:
-        yield f"{both.size} instances are both among the rows that are scored and among those trained on (the first is {both[0]})."
-    settings = data.setting_of_rows()
-    again = np.isin(settings[rows], settings[seen]) & ~np.isin(data.groups[rows], both)
-    if again.any():
-        yield (
-            f"{again.mean():.0%} of the rows that are scored have the free factors of a row that was trained on, and so perhaps its picture: "
-            "codes of instances seen before do well on them. Split with splits(by='factors')."
-        )
-
-
-def _given_away(z: pd.DataFrame, codes: Floats) -> Iterator[str]:
-    """Find codes that are a factor."""
-    for name in z.columns:
-        if z[name].dtype.kind in "iuf":
-            same = np.flatnonzero(_correlations(z[name], codes) > SAME)
-            if same.size:
-                yield f"Code {same[0]} is the factor {name!r} to nine digits: was it given to the encoder?"
-
-
 def _correlations(column: Any, others: Any) -> Floats:
     """Return the absolute correlation of a column with each of others."""
     one, rest = (unit_columns(np.asarray(v, dtype=float)) for v in (np.c_[column], others))
@@ -429,32 +418,6 @@ def _correlations(column: Any, others: Any) -> Floats:
 def _among(types: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Return the types of some of the factors."""
     return {name: types[name] for name in names if name in types}
-
-
-def _probes(
-    part: SceneData,
-    free: pd.DataFrame,
-    types: Mapping[str, Any],
-    held: RepresentationScore,
-    around: Mapping[str, Any],
-) -> Iterator[str]:
-    """See whether what is no picture at all predicts the free factors as well as the codes do."""
-    probes = {"instance number": part.groups, "row number": np.arange(len(part)), "view": part.views}
-    some = _among(types, free.columns)
-    quiet = {**around, "n_bootstrap": 0, "n_permutations": 0}
-    for what, values in probes.items():
-        if len(np.unique(values)) > 1:
-            found = mcc(
-                free,
-                values.astype(float),
-                variant="regression",
-                regressor="kernel",
-                factor_types=some,
-                **quiet,
-            )
-            by_chance = max(0.1, 1.5 / np.sqrt(found.n_groups))
-            if found.value >= held.value and found.value > by_chance:
-                yield f"The {what} alone predicts the free factors as well as the codes do ({found.value:.2f} against {held.value:.2f})."
 
 
 def _copies(z: pd.DataFrame) -> Iterator[str]:
