@@ -36,10 +36,10 @@ class Found:
     def of(self, key: int) -> Iterator[ConditioningSet]:
         """Yield the sets of one pair, in the order of the tests."""
         start, stop = np.searchsorted(self.keys, [key, key + 1])
-        yield from tested_sets(self.block.select(np.arange(start, stop)))
+        yield from sets_of(self.block.select(np.arange(start, stop)))
 
 
-def tested_sets(block: TestBlock) -> Iterator[ConditioningSet]:
+def sets_of(block: TestBlock) -> Iterator[ConditioningSet]:
     """Yield the sets that the tests of a block conditioned on."""
     r = block.results
     sets = map(tuple, block.given.tolist())
@@ -101,8 +101,8 @@ class SeparatingSets(Mapping[tuple[str, str], tuple[tuple[str, ...], ...]]):
     --------
     >>> import numpy as np
     >>> from causalkit.discovery import PC
-    >>> a, b = np.random.default_rng(0).normal(size=(2, 200))
-    >>> PC().fit(np.column_stack([a, a + b, b])).sepsets_
+    >>> a, b, e = np.random.default_rng(0).normal(size=(3, 200))
+    >>> PC().fit(np.column_stack([a, a + b + e, b])).sepsets_
     {('X1', 'X3'): ((),)}
     """
 

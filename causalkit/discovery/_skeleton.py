@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from causalkit.discovery._plan import Plan, plan_level
 from causalkit.discovery._runner import Runner
-from causalkit.discovery._separations import ConditioningSet, Given, Pair, Separations, tested_sets
+from causalkit.discovery._separations import ConditioningSet, Given, Pair, Separations, sets_of
 from causalkit.discovery._tests_table import TestBlock
 from causalkit.graph import BackgroundKnowledge
 
@@ -91,7 +91,7 @@ class Skeleton:
         found: dict[Pair, dict[Given, ConditioningSet]] = {(i, j): {} for i, j in np.argwhere(pairs).tolist()}
         for block in self.blocks:
             part = block.select(pairs[block.i, block.j])
-            for i, j, tested in zip(part.i.tolist(), part.j.tolist(), tested_sets(part), strict=True):
+            for i, j, tested in zip(part.i.tolist(), part.j.tolist(), sets_of(part), strict=True):
                 found[i, j][tested.given] = tested
         return found
 
