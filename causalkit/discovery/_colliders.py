@@ -43,7 +43,27 @@ COLLIDER_RULES: tuple[ColliderRule, ...] = ("majority", "conservative", "max_p")
 
 
 class AmbiguousTriple(NamedTuple):
-    """Three nodes of which the tests do not say whether the middle one is a collider, and why not."""
+    """Three nodes of which the tests do not say whether the middle one is a collider, and why not.
+
+    Parameters
+    ----------
+    first, middle, last : str
+        The nodes; first and last are not adjacent.
+    reason : str
+        Why it is open.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from causalkit import BackgroundKnowledge, CausalGraph
+    >>> from causalkit.discovery import PC
+    >>> from causalkit.independence import DSeparation
+    >>> test = DSeparation(CausalGraph.parse("X1 -> X2; X3"))
+    >>> knowledge = BackgroundKnowledge(required=[("X3", "X1")])
+    >>> model = PC(ci_test=test, knowledge=knowledge).fit(np.random.default_rng(0).normal(size=(50, 3)))
+    >>> model.ambiguous_[0].middle
+    'X1'
+    """
 
     first: str
     middle: str
