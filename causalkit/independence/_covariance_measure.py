@@ -21,7 +21,6 @@ R. D. Shah, J. Peters, "The hardness of conditional independence testing and the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -33,7 +32,7 @@ from causalkit._validation import ColumnTypes, Floats
 from causalkit.gpu import MemoryBudget, get_backend
 from causalkit.gpu._threads import single_thread_below
 from causalkit.independence._base import FittedTest, on_single_columns
-from causalkit.independence._inflation import inflation
+from causalkit.independence._inflation import Regressed, inflation
 from causalkit.independence._kernel_factory import KernelFactory
 from causalkit.independence._regression import LeaveOneOut, LowRank, Workspace
 from causalkit.independence._result import TestResult, independent
@@ -42,14 +41,6 @@ __all__ = ["GCM", "gcm_test"]
 
 NO_RESIDUAL = 1e-9
 TINY = 1e-300
-
-
-@dataclass(frozen=True, eq=False)
-class Regressed:
-    """What a regression leaves of a column, and V with R² = I - V V' for its residual maker R."""
-
-    rest: Floats
-    complement: Floats
 
 
 class GCM(FittedTest):

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from causalkit._validation import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Regressed:
+    """What a regression leaves of columns, and V with R² = I - V V' for its residual maker R."""
+
+    rest: Floats
+    complement: Floats
 
 
 def inflation(first: Floats, second: Floats) -> float:

@@ -20,7 +20,6 @@ discovery", Journal of Causal Inference 7(1), 2019, sections 4 and 5.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -30,7 +29,7 @@ from scipy.spatial.distance import pdist
 from causalkit._random import Seed, entropy, named_stream
 from causalkit._validation import ColumnTypes, Floats, check_between, check_count
 from causalkit.independence._base import FittedTest
-from causalkit.independence._inflation import inflation
+from causalkit.independence._inflation import Regressed, inflation
 from causalkit.independence._result import TestResult, independent
 from causalkit.independence._tails import weighted_chi_square_tail
 
@@ -40,14 +39,6 @@ MEDIAN_ROWS = 500
 # Ridges to choose from, as shares of ten rows' worth of a feature; most degrees of freedom, as a share of the rows; eigenvalues that count.
 RIDGES = 10.0 ** np.arange(-5, 3.1, 0.5)
 MOST_DEGREES, RANK, CUT = 0.5, 1e-8, 1e-10
-
-
-@dataclass(frozen=True, eq=False)
-class Regressed:
-    """What a regression leaves of features, and V with R² = I - V V' for its residual maker R."""
-
-    rest: Floats
-    complement: Floats
 
 
 class RCoT(FittedTest):
