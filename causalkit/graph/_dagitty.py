@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KINDS = {"dag": GraphKind.DAG, "pdag": GraphKind.PDAG, "mag": GraphKind.MAG, "pag": GraphKind.PAG}
 _FLAGS = ("exposure", "outcome", "latent", "adjusted", "selected")
+ROLE_OF = {"latent": "latent", "selected": "selection"}
 _SHORT = {
     "e": "exposure",
     "o": "outcome",
@@ -69,8 +70,7 @@ def _quote(name: str) -> str:
 
 def _options(attributes: dict[str, Any]) -> str:
     words = [flag for flag in _FLAGS if attributes.get(flag) is True]
-    if attributes.get("role") == "latent" and "latent" not in words:
-        words.append("latent")
+    words += [flag for flag, role in ROLE_OF.items() if attributes.get("role") == role and flag not in words]
     if "pos" in attributes:
         x, y = attributes["pos"]
         words.append(f'pos="{x},{y}"')
@@ -127,8 +127,8 @@ def _take_node(part: re.Match[str], data: dict[str, dict[str, Any]], *, on_edge:
             attributes["pos"] = _position(name, value)
         elif key in _FLAGS:
             attributes[key] = True
-            if key == "latent":
-                attributes["role"] = "latent"
+            if key in ROLE_OF:
+                attributes["role"] = ROLE_OF[key]
         elif not value:
             msg = f"node {name!r} has the option {key!r}; known are {', '.join((*_FLAGS, *_SHORT))} and pos"
             raise ParseError(msg)

@@ -30,6 +30,8 @@ class Problem:
         Disjoint, not empty.
     allowed, required : int
         What may be adjusted for, without causes and effects; and the part of it that must be.
+    selected : int, default=0
+        Nodes on whose values the rows were selected: part of `required`, because every row has them fixed, and of no answer.
     """
 
     graph: CausalGraph
@@ -38,6 +40,7 @@ class Problem:
     effects: int
     allowed: int
     required: int
+    selected: int = 0
 
     def names(self, mask: int) -> tuple[str, ...]:
         """Return the names of a set of nodes."""
@@ -77,6 +80,27 @@ class Problem:
         return found & ~self.causes & ~self.forbidden
 
     @property
+    def asked(self) -> int:
+        """What the question says must be adjusted for, without what the rows were selected on."""
+        return self.required & ~self.selected
+
+    @cached_property
+    def selection_path(self) -> bool:
+        """Whether the rows that were selected have another distribution of the effects than all rows.
+
+        The third condition of the selection adjustment criterion (Correa, Tian and Bareinboim 2018, without external data): effects and selection are
+        separated in the proper back-door graph. In a class selection must not possibly come after the effect's causes either, since it does in some member.
+        """
+        if not self.selected or self.uncertain:
+            return False
+        after = bool(self.selected & self.forbidden)
+        return after or self.backdoor.connected(self.effects, self.selected, 0)
+
+    def selection_spares(self, nodes: int) -> bool:
+        """Whether the joint distribution of some nodes is the same in the selected rows as in all."""
+        return not self.selected or not self.graph._separator.connected(self.selected, nodes, 0)
+
+    @property
     def is_zero(self) -> bool:
         """Whether no possibly directed path leads from a cause to an effect."""
         return not self.uncertain and not self.between
@@ -86,13 +110,20 @@ class Problem:
         return not self.backdoor.connected(self.causes, self.effects, given)
 
     def is_valid(self, given: int) -> bool:
-        """Whether a set is an adjustment set."""
-        return not self.uncertain and not given & self.forbidden and self.blocks(given)
+        """Whether a set, with what the rows were selected on, is an adjustment set."""
+        if self.uncertain or given & self.forbidden or self.selection_path:
+            return False
+        return self.blocks(given | self.selected)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether no set can be valid, whatever it has."""
+        return bool(self.uncertain or self.required & self.forbidden or self.selection_path)
 
     @cached_property
     def canonical(self) -> int | None:
         """All usable possible ancestors of causes and effects: an adjustment set if there is any (Perković et al. 2018)."""
-        if self.uncertain or self.required & self.forbidden:
+        if self.is_hopeless:
             return None
         ancestors = self.routes.possible_ancestors(self.causes | self.effects | self.required)
         given = ancestors & self.usable | self.required
@@ -119,7 +150,9 @@ def read_problem(
         raise GraphError(
             f"{both} are among the causes and among the effects; an effect of a node on itself is not defined"
         )
-    seen = _observed(graph, observed)
+    selected = nodes_with_role(graph, "selection")
+    _check_not_selected(graph, selected & (causes | effects))
+    seen = _observed(graph, observed) & ~selected
     _check_observed(graph, seen, causes, "cause")
     _check_observed(graph, seen, effects, "effect")
     refused, required = (
@@ -130,9 +163,9 @@ def read_problem(
     if required & ~allowed:
         wrong = [graph.nodes[k] for k in members(required & ~allowed)]
         raise ParameterError(
-            f"require names {wrong}, which are not observed, forbidden, or a cause or effect themselves"
+            f"require names {wrong}, which are not observed, forbidden, selected on, or a cause or effect themselves"
         )
-    return Problem(graph, prepared, causes, effects, allowed, required)
+    return Problem(graph, prepared, causes, effects, allowed | selected, required | selected, selected)
 
 
 def _nodes(graph: CausalGraph, names: Names, what: str, *, may_be_empty: bool = False) -> int:
@@ -147,10 +180,23 @@ def _observed(graph: CausalGraph, observed: Iterable[str] | None) -> int:
 
 
 def observed_nodes(graph: CausalGraph) -> int:
-    """Return the nodes whose role is not latent."""
-    data = graph.node_data
-    hidden = mask_of(graph.index(n) for n, values in data.items() if values.get("role") == "latent")
+    """Return the nodes that data can have as columns: those that are neither latent nor what the rows were selected on."""
+    hidden = nodes_with_role(graph, "latent") | nodes_with_role(graph, "selection")
     return (1 << graph.n_nodes) - 1 & ~hidden
+
+
+def nodes_with_role(graph: CausalGraph, role: str) -> int:
+    """Return the nodes that have a role."""
+    return mask_of(graph.index(n) for n, values in graph.node_data.items() if values.get("role") == role)
+
+
+def _check_not_selected(graph: CausalGraph, nodes: int) -> None:
+    """Raise if a cause or an effect is what the rows were selected on, so that it does not vary."""
+    for node in members(nodes):
+        raise GraphError(
+            f"the rows were selected on {graph.nodes[node]!r}, so that it does not vary in them and has no effect that they could show; "
+            "if the data have rows of all its values, give it the role 'system'"
+        )
 
 
 def _check_observed(graph: CausalGraph, seen: int, nodes: int, what: str) -> None:

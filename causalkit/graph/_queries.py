@@ -394,7 +394,15 @@ class GraphQueries(GraphCore):
         (True, False)
         """
         left, right, middle = self._disjoint(x, y, given, "given")
-        return not self._separator.connected(left, right, middle)
+        return not self._separator.connected(left, right, middle | self._selected(left | right))
+
+    def _selected(self, asked: int) -> int:
+        """Return the nodes that the rows were selected on, none of which can be asked about."""
+        chosen = mask_of(self.index(n) for n, v in self.node_data.items() if v.get("role") == "selection")
+        if chosen & asked:
+            msg = f"the rows were selected on {self._names(members(chosen & asked))}, so that it does not vary in them; its role 'selection' says so"
+            raise GraphError(msg)
+        return chosen
 
     def _disjoint(
         self, x: str | Iterable[str], y: str | Iterable[str], third: str | Iterable[str], name: str
@@ -460,8 +468,9 @@ class GraphQueries(GraphCore):
         if inside & ~allowed:
             msg = f"include must be part of within; {self._names(members(inside & ~allowed))} are not"
             raise GraphError(msg)
-        found = self._separator.minimal(left, right, inside, allowed)
-        return None if found is None else self._names(members(found))
+        chosen = self._selected(left | right)
+        found = self._separator.minimal(left, right, inside | chosen, allowed | chosen)
+        return None if found is None else self._names(members(found & ~chosen))
 
     def districts(self) -> tuple[tuple[str, ...], ...]:
         """Return the sets of nodes that paths of bidirected edges connect, also called c-components.

@@ -6,6 +6,7 @@ lists the sets. :func:`causal_strength` puts a number to it, from a table or fro
 """
 
 from causalkit.strength._adjusted_oracle import AdjustedOracle
+from causalkit.strength._answer import CausalStrength
 from causalkit.strength._arrow import arrow_strength
 from causalkit.strength._event_oracles import ChainOracle, EventOracle, LogOracle
 from causalkit.strength._event_strength import EventStrengths, event_strength
@@ -23,10 +24,11 @@ from causalkit.strength._measures import Estimate
 from causalkit.strength._multiple_choice import MultipleChoice, answer_triplets
 from causalkit.strength._network import BayesianNetwork
 from causalkit.strength._oracle import ClassifierOracle, CountsOracle, NetworkOracle, ProbabilityOracle
+from causalkit.strength._overlap import Overlap
 from causalkit.strength._possible import possible_graphs
 from causalkit.strength._prompts import LetterOracle, OrderOracle, Scorer
 from causalkit.strength._refute import Refutation, RefutationTest, refute
-from causalkit.strength._strength import CausalStrength, Overlap, causal_strength
+from causalkit.strength._strength import causal_strength
 from causalkit.strength._triplets import Triplets, TripletScores, make_triplets, score_triplets
 
 __all__ = [

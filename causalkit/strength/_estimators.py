@@ -31,13 +31,21 @@ from causalkit._random import Seed, as_generator
 from causalkit.exceptions import GraphError, ParameterError, PositivityError
 from causalkit.strength._means import ArmMeans
 from causalkit.strength._models import Models
+from causalkit.strength._overlap import (
+    FEW_PER_LABEL,
+    describe,
+    has_thin_label,
+    rows_by_stratum,
+    shares,
+    support_of,
+)
 from causalkit.strength._sample import Sample
 
 Floats = NDArray[np.float64]
 TIES = 32
 BOUNDS = "bounds on the average effect"
 
-Empty = Literal["raise", "trim", "smooth", "bound"]
+Empty = Literal["raise", "trim", "bound"]
 
 
 class Estimator(Protocol):
@@ -48,14 +56,30 @@ class Estimator(Protocol):
         ...
 
 
+class Scored(Estimator, Protocol):
+    """An estimator that says by which propensities its overlap is to be judged."""
+
+    def scores(self, sample: Sample) -> Floats:
+        """Return the propensities of either arm, shape (2, n)."""
+        ...
+
+
 @dataclass(frozen=True)
 class NoEffect:
-    """Where no path leads from cause to effect: both means are that of all rows."""
+    """Where no path leads from cause to effect: both means are that of all rows.
+
+    Parameters
+    ----------
+    notes : tuple of str
+        What else there is to say.
+    """
+
+    notes: tuple[str, ...] = ()
 
     def __call__(self, sample: Sample) -> ArmMeans:
         """Return the means."""
         mean = float(sample.outcome.mean())
-        return ArmMeans((mean, mean), np.stack([sample.outcome - mean] * 2))
+        return ArmMeans((mean, mean), np.stack([sample.outcome - mean] * 2), notes=self.notes)
 
 
 @dataclass(frozen=True)
@@ -96,34 +120,26 @@ class PlugIn:
 
     Parameters
     ----------
-    empty : {"raise", "trim", "smooth", "bound"}
-        Refuse; leave the stratum out; shrink all means to that of the arm; or bound the unknown mean by 0 and 1.
-    smoothing : float
-        Rows that the mean of the arm counts as, for ``"smooth"``.
+    empty : {"raise", "trim", "bound"}
+        Refuse; leave the stratum out; or bound the unknown mean by 0 and 1.
     """
 
     empty: Empty = "raise"
-    smoothing: float = 1.0
+
+    def scores(self, sample: Sample) -> Floats:
+        """Return the shares of the arms in the stratum of every row."""
+        return shares(sample)
 
     def __call__(self, sample: Sample) -> ArmMeans:
         """Return the means."""
-        strata = sample.strata
-        size = strata.max(initial=0) + 1
-        rows = np.stack([np.bincount(strata[sample.arm == a], minlength=size) for a in (0, 1)]).astype(float)
+        strata, rows = sample.strata, rows_by_stratum(sample)
+        size = rows.shape[1]
         sums: Floats = np.stack(
             [np.bincount(strata[sample.arm == a], sample.outcome[sample.arm == a], size) for a in (0, 1)]
         ).astype(float)
         share = np.bincount(strata, minlength=size) / float(sample.n)
         sample.require_both_arms()
         gaps = np.asarray((rows == 0).any(axis=0))
-        if self.empty == "smooth":
-            centre = (sums.sum(axis=1) / rows.sum(axis=1))[:, None]
-            rows, sums = rows + self.smoothing, sums + self.smoothing * centre
-            note = f"means shrunk to those of the arms by {self.smoothing:g} rows"
-            shrunk = self._by_strata(sample, rows, sums, share, (note,))
-            return replace(
-                shrunk, influence=None, estimand="average effect, means of strata shrunk to those of the arms"
-            )
         if not gaps.any():
             return self._by_strata(sample, rows, sums, share, _single_rows(rows))
         if self.empty == "raise":
@@ -171,15 +187,11 @@ def _single_rows(rows: Floats) -> tuple[str, ...]:
 
 
 def _empty_message(sample: Sample, gaps: NDArray[np.bool_], share: Floats) -> str:
-    first = int(np.flatnonzero(gaps)[0])
-    row = sample.adjust.values[int(np.flatnonzero(sample.strata == first)[0])]
-    where = ", ".join(
-        f"{name} = {sample.adjust.levels[name][int(v)] if name in sample.adjust.levels else f'{v:g}'}"
-        for name, v in zip(sample.adjust.names, row, strict=True)
-    )
+    where = describe(sample, int(np.flatnonzero(gaps[sample.strata])[0]))
+    bounds = ", 'bound' (bound what is not known)" if sample.is_event else ""
     return (
-        f"{int(gaps.sum())} of {len(gaps)} strata ({share[gaps].sum():.1%} of the rows) lack an arm, for example {where or 'all rows'}; "
-        "say what to do with them: empty='trim' (leave them out), 'smooth', or 'bound'; or adjust for less"
+        f"{int(gaps.sum())} of {len(gaps)} strata ({share[gaps].sum():.1%} of the rows) lack an arm, for example {where or 'all rows'}; say what to do "
+        f"with them: empty='trim' (leave them out: the effect among the others){bounds}; or adjust for less, if the graph allows it"
     )
 
 
@@ -205,6 +217,10 @@ class GComputation:
 
     models: Models
 
+    def scores(self, sample: Sample) -> Floats:
+        """Return the propensities by which overlap is judged."""
+        return self.models.propensities(sample, sample)
+
     def __call__(self, sample: Sample) -> ArmMeans:
         """Return the means; a cause of which one value hardly repeats gets one model over all its values."""
         if not sample.has_both_arms:
@@ -228,10 +244,14 @@ class InverseWeighting:
     models: Models
     clip: float = 0.01
 
+    def scores(self, sample: Sample) -> Floats:
+        """Return the propensities."""
+        return self.models.propensities(sample, sample)
+
     def __call__(self, sample: Sample) -> ArmMeans:
         """Return the means."""
         sample.require_both_arms()
-        scores, notes = _clipped(self.models.propensities(sample, sample), self.clip)
+        scores, notes = _clipped(self.scores(sample), self.clip)
         weights = np.stack([sample.arm == 0, sample.arm == 1]) / scores
         weights /= weights.mean(axis=1, keepdims=True)
         means = (weights * sample.outcome).mean(axis=1)
@@ -248,14 +268,20 @@ class AugmentedWeighting:
     n_folds: int = 5
     rng: Seed = 0
 
+    def scores(self, sample: Sample) -> Floats:
+        """Return the propensities, fitted on other folds."""
+        scores = np.empty((2, sample.n))
+        for test, train in self._folds(sample):
+            scores[:, test] = self.models.propensities(sample.take(train), sample.take(test))
+        return scores
+
     def __call__(self, sample: Sample) -> ArmMeans:
         """Return the means."""
         sample.require_both_arms()
-        fitted, scores = np.empty((2, sample.n)), np.empty((2, sample.n))
+        fitted = np.empty((2, sample.n))
         for test, train in self._folds(sample):
             fitted[:, test] = self.models.outcome_means(sample.take(train), sample.take(test))
-            scores[:, test] = self.models.propensities(sample.take(train), sample.take(test))
-        scores, notes = _clipped(scores, self.clip)
+        scores, notes = _clipped(self.scores(sample), self.clip)
         own = np.stack([sample.arm == 0, sample.arm == 1])
         pseudo = fitted + own * (sample.outcome - fitted) / scores
         means = pseudo.mean(axis=1)
@@ -297,30 +323,34 @@ class AugmentedWeighting:
 
 @dataclass(frozen=True)
 class Trimmed:
-    """Another estimator, without the rows that have hardly any chance of one of the arms.
+    """Another estimator, without the rows that it cannot compare by its own propensities, and without labels that are too rare to model.
 
     Parameters
     ----------
-    estimator : Estimator
+    estimator : Scored
         Of the rows that are left.
-    models : Models
-        Whose propensities decide.
     clip : float
         Least propensity of either arm.
     """
 
-    estimator: Estimator
-    models: Models
+    estimator: Scored
     clip: float
+
+    def scores(self, sample: Sample) -> Floats:
+        """Return the propensities of all rows."""
+        return self.estimator.scores(sample)
 
     def __call__(self, sample: Sample) -> ArmMeans:
         """Return the means."""
         sample.require_both_arms()
-        likely = self.models.propensities(sample, sample) >= self.clip
-        keep = np.asarray(likely.all(axis=0), dtype=bool)
+        frequent = ~has_thin_label(sample)
+        if not frequent.all():
+            note = f"about the {frequent.mean():.1%} of the rows whose labels have {FEW_PER_LABEL} rows or more in both arms"
+            return _among(sample, frequent, self, note)
+        keep = support_of(sample, self.scores(sample), self.clip).rows
         if keep.all():
             return self.estimator(sample)
-        note = f"about the {keep.mean():.1%} of the rows whose propensities of both arms are {self.clip:g} or more"
+        note = f"about the {keep.mean():.1%} of the rows whose propensities of both arms are {self.clip:g} or more, in strata that do not contradict them"
         return _among(sample, keep, self.estimator, note)
 
 
@@ -340,6 +370,10 @@ class Matching:
 
     models: Models
     n_matches: int = 1
+
+    def scores(self, sample: Sample) -> Floats:
+        """Return the propensities by which overlap is judged."""
+        return self.models.propensities(sample, sample)
 
     def __call__(self, sample: Sample) -> ArmMeans:
         """Return the means."""

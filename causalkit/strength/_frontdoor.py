@@ -51,7 +51,7 @@ def is_front_door(problem: Problem, mediators: int) -> bool:
 
 
 def _largest(problem: Problem) -> int:
-    candidates = problem.allowed & _unconfounded(problem)
+    candidates = problem.allowed & ~problem.selected & _unconfounded(problem)
     while bad := _open_back_doors(problem, candidates):
         candidates &= ~bad
     return candidates

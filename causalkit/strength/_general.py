@@ -181,7 +181,7 @@ def general_estimand(problem: Problem) -> Expression | None:
     if problem.graph.kind not in KNOWN:
         return None
     full = problem.graph._separator
-    seen = problem.allowed | problem.causes | problem.effects
+    seen = problem.allowed & ~problem.selected | problem.causes | problem.effects
     parents, spouses = project(full.parents, full.spouses, problem.routes.everything & ~seen)
     order = tuple(k for k in topological_order(parents) or () if seen >> k & 1)
     names = problem.graph.nodes

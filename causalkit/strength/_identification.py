@@ -15,9 +15,9 @@ from typing import Any, Literal
 from causalkit._validation import check_choice
 from causalkit.exceptions import ParameterError
 from causalkit.graph import CausalGraph
-from causalkit.graph._bits import mask_of
+from causalkit.graph._bits import mask_of, members
 from causalkit.graph._core import as_names
-from causalkit.graph._problem import Names, Problem, read_problem
+from causalkit.graph._problem import Names, Problem, nodes_with_role, read_problem
 from causalkit.graph._routes import KNOWN
 from causalkit.strength._cuts import MoralGraph
 from causalkit.strength._frontdoor import front_door
@@ -51,6 +51,8 @@ class AdjustmentCheck:
         Those of them in the set.
     open_path : str or None
         A path that is not directed and that the set leaves open; in one member of the class where the graph stands for several.
+    selection : str or None, default=None
+        Why rows that were selected show another effect than all rows would; None if they do not, or if none were selected.
     """
 
     cause: tuple[str, ...]
@@ -62,6 +64,7 @@ class AdjustmentCheck:
     forbidden: tuple[str, ...]
     forbidden_used: tuple[str, ...]
     open_path: str | None
+    selection: str | None = None
 
     def __bool__(self) -> bool:
         return self.valid
@@ -77,6 +80,8 @@ class AdjustmentCheck:
             )
         if self.open_path:
             lines.append(f"- open: {self.open_path}")
+        if self.selection:
+            lines.append(f"- {self.selection}")
         return "\n".join(lines)
 
 
@@ -130,6 +135,11 @@ class Identification:
         return check_adjustment(self.graph, self.cause, self.effect, self.adjustment_set or ())
 
     @property
+    def selected(self) -> tuple[str, ...]:
+        """Nodes that the rows were selected on."""
+        return tuple(self.graph.nodes[k] for k in members(nodes_with_role(self.graph, "selection")))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Nodes that the estimate needs beside cause and effect."""
         if self.expression is not None:
@@ -151,10 +161,12 @@ class Identification:
             )
         if self.kind == "zero":
             return f"P({y} | do({x})) = P({y})"
+        rows = "".join(f", {name} selected" for name in self.selected)
         if not self.adjustment_set:
-            return f"P({y} | do({x})) = P({y} | {x})"
+            return f"P({y} | do({x})) = P({y} | {x}{rows})"
         z = ", ".join(self.adjustment_set)
-        return f"P({y} | do({x})) = sum over {z} of P({y} | {x}, {z}) P({z})"
+        share = f"P({z} |{rows[1:]})" if rows else f"P({z})"
+        return f"P({y} | do({x})) = sum over {z} of P({y} | {x}, {z}{rows}) {share}"
 
 
 def identify(
@@ -248,9 +260,7 @@ def identify(
     check_choice("strategy", strategy, ("auto", "minimum", *STRATEGIES))
     problem = read_problem(graph, cause, effect, observed, forbid, require)
     if problem.is_zero:
-        return _answer(
-            problem, "zero", None, strategy, "no possibly directed path leads from cause to effect"
-        )
+        return _answer(problem, "zero", None, strategy, _why_zero(problem))
     if strategy == "minimum":
         found = cheapest(problem, _read_costs(graph, costs))
     else:
@@ -259,14 +269,17 @@ def identify(
         return _answer(
             problem, "backdoor", found, strategy, "adjustment blocks every path that is not causal"
         )
-    mediators = front_door(problem) if strategy == "auto" and not problem.required else None
-    if mediators is not None:
+    mediators = front_door(problem) if strategy == "auto" and not problem.asked else None
+    if mediators is not None and problem.selection_spares(problem.causes | problem.effects | mediators):
         reason = "no set of observed nodes blocks every back-door path; the mediators take all of the effect"
         return _answer(problem, "frontdoor", None, strategy, reason, mediators)
     reason = _why_none(problem, strategy)
-    if strategy != "auto" or problem.required or graph.kind not in KNOWN:
+    if strategy != "auto" or problem.asked or graph.kind not in KNOWN:
         return _answer(problem, "none", None, strategy, reason)
     expression = general_estimand(problem)
+    if problem.selected and not (expression and problem.selection_spares(_mask(graph, nodes_of(expression)))):
+        # Neither the general algorithm nor the bounds hold where the rows were selected.
+        return _answer(problem, "none", None, strategy, reason)
     kind: Kind = "bounds" if expression is None else "id"
     return replace(_answer(problem, kind, None, strategy, reason), expression=expression)
 
@@ -279,7 +292,7 @@ def _answer(
         problem.names(problem.causes),
         problem.names(problem.effects),
         kind,
-        None if found is None else problem.names(found),
+        None if found is None else problem.names(found & ~problem.selected),
         None if mediators is None else problem.names(mediators),
         strategy,
         reason,
@@ -298,12 +311,26 @@ def _read_costs(graph: CausalGraph, costs: Mapping[str, float] | None) -> dict[i
     return read
 
 
+def _mask(graph: CausalGraph, names: Iterable[str]) -> int:
+    return mask_of(graph.index(name) for name in names)
+
+
+def _why_zero(problem: Problem) -> str:
+    reason = "no possibly directed path leads from cause to effect"
+    if not problem.selected or problem.is_valid(0):
+        return reason
+    rows = f"the rows were selected on {_listed(problem.names(problem.selected))}"
+    return f"{reason}; {rows}, so that the two may still be associated in them, and the mean of the effect is that of these rows"
+
+
 def _why_none(problem: Problem, strategy: str) -> str:
     if problem.uncertain:
         edges = ", ".join(_edges(problem))
         return f"the graph leaves open whether {edges} is causal, so that members of its class differ in the effect"
-    if problem.required & problem.forbidden:
-        return f"required nodes {_listed(problem.names(problem.required & problem.forbidden))} may be affected by the cause"
+    if problem.selection_path:
+        return _selection_reason(problem)
+    if problem.asked & problem.forbidden:
+        return f"required nodes {_listed(problem.names(problem.asked & problem.forbidden))} may be affected by the cause"
     if problem.canonical is not None:
         return f"the set of strategy {strategy!r} is not valid here; another one exists"
     path = _open_path(problem, _largest_try(problem))
@@ -313,6 +340,16 @@ def _why_none(problem: Problem, strategy: str) -> str:
     return f"no set of observed nodes is an adjustment set: with all that may help, {path} stays open{others}"
 
 
+def _selection_reason(problem: Problem) -> str:
+    """Say why what the rows were selected on leaves no set."""
+    rows = f"the rows were selected on {_listed(problem.names(problem.selected))}"
+    after = problem.selected & problem.forbidden
+    if after:
+        return f"{rows}, and {_listed(problem.names(after))} may be affected by the cause on its way to the effect, so that the selected rows show another effect"
+    path = open_path(problem.backdoor, problem.selected, problem.effects, 0, problem.graph.nodes)
+    return f"{rows}, and {path} is open, so that the effect has another distribution in them than in all rows, which no adjustment within them mends"
+
+
 def _largest_try(problem: Problem) -> int:
     ancestors = problem.routes.possible_ancestors(problem.causes | problem.effects | problem.required)
     return ancestors & problem.usable | problem.required
@@ -320,7 +357,7 @@ def _largest_try(problem: Problem) -> int:
 
 def _open_path(problem: Problem, given: int) -> str | None:
     nodes = problem.graph.nodes
-    return open_path(problem.backdoor, problem.causes, problem.effects, given, nodes)
+    return open_path(problem.backdoor, problem.causes, problem.effects, given | problem.selected, nodes)
 
 
 def _edges(problem: Problem) -> tuple[str, ...]:
@@ -375,7 +412,7 @@ def check_adjustment(
     - open: drug <- age -> health
     """
     problem = read_problem(graph, cause, effect, graph.nodes, (), ())
-    given = mask_of(graph.index(name) for name in as_names(adjustment_set))
+    given = _mask(graph, as_names(adjustment_set))
     if given & (problem.causes | problem.effects):
         wrong = _listed(problem.names(given & (problem.causes | problem.effects)))
         raise ParameterError(f"{wrong} is a cause or an effect and cannot be adjusted for")
@@ -389,6 +426,7 @@ def check_adjustment(
         problem.names(problem.forbidden),
         problem.names(given & problem.forbidden),
         _open_path(problem, given),
+        _selection_reason(problem) if problem.selection_path else None,
     )
 
 
@@ -450,12 +488,12 @@ def adjustment_sets(
 def _minimal_sets(problem: Problem) -> Iterator[int]:
     if problem.canonical is not None:
         for cut in MoralGraph(problem).minimal_separators():
-            yield cut | problem.required
+            yield cut | problem.asked
 
 
 def _all_sets(problem: Problem) -> Iterator[int]:
     """Decide node by node whether it is in the set, as long as some set remains possible."""
-    if problem.uncertain or problem.required & problem.forbidden:
+    if problem.is_hopeless:
         return
     waiting = [(problem.required, problem.usable)]
     while waiting:
@@ -464,7 +502,7 @@ def _all_sets(problem: Problem) -> Iterator[int]:
             continue
         free = allowed & ~inside
         if not free:
-            yield inside
+            yield inside & ~problem.selected
             continue
         node = free & -free
         waiting += [(inside | node, allowed), (inside, allowed & ~node)]

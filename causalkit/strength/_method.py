@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from causalkit.strength._estimators import (
     NoAssumption,
     NoEffect,
     PlugIn,
+    Scored,
     Trimmed,
 )
 from causalkit.strength._frontdoor import FrontDoorMeans
@@ -32,9 +33,11 @@ from causalkit.strength._identification import Identification
 from causalkit.strength._means import ArmMeans
 from causalkit.strength._measures import check_measures
 from causalkit.strength._models import Models
+from causalkit.strength._overlap import check_labels, pool_labels, rows_by_stratum, support_of, thin_labels
 from causalkit.strength._sample import Sample
 
 EstimatorName = Literal["auto", "plugin", "gcomp", "ipw", "aipw", "matching"]
+RareLabels = Literal["raise", "group"]
 IntervalName = Literal["auto", "influence", "bootstrap", "cluster"]
 Floats = NDArray[np.float64]
 FEW_CLUSTERS = 30
@@ -100,20 +103,20 @@ class Method:
     ci: IntervalName
     level: float
     empty: Empty
-    smoothing: float
     models: Models
     n_folds: int
     clip: float
     n_matches: int
     n_resamples: int
     rng: Seed
+    rare_labels: RareLabels = "raise"
 
     def __post_init__(self) -> None:
         check_choice("estimator", self.estimator, get_args(EstimatorName))
         check_choice("ci", self.ci, get_args(IntervalName))
+        check_choice("rare_labels", self.rare_labels, get_args(RareLabels))
         check_choice("empty", self.empty, get_args(Empty))
         check_between("level", self.level, 0, 1)
-        check_between("smoothing", self.smoothing, 0, np.inf)
         check_between("clip", self.clip, 0, 0.5)
         check_count("n_folds", self.n_folds, least=2)
         check_count("n_matches", self.n_matches)
@@ -122,30 +125,75 @@ class Method:
     def choose(self, found: Identification, sample: Sample) -> tuple[str, Estimator]:
         """Return the estimator that fits, with its name."""
         if found.kind == "zero":
-            return "no path", NoEffect()
+            return "no path", NoEffect((found.reason,) if found.selected else ())
         if found.kind == "bounds":
             return "no assumption", NoAssumption(found.reason)
         if found.kind != "backdoor":
             return self._without_adjustment(found)
-        name: str = self.estimator if self.estimator != "auto" else _fitting(sample)
+        name = self.name_for(sample)
         if name == "plugin" and not sample.is_discrete:
             raise ParameterError(
                 "the plug-in needs discrete columns; a column adjusted for has more than twenty values: use 'aipw'"
             )
         if name == "plugin":
-            return name, PlugIn(self.empty, self.smoothing)
-        if self.empty in ("smooth", "bound"):
+            return name, PlugIn(self.empty)
+        if self.empty == "bound":
             raise ParameterError(
-                f"empty={self.empty!r} is about strata, which the estimator {name!r} has not; use 'raise' or 'trim', or estimator='plugin'"
+                f"empty='bound' is about strata, which the estimator {name!r} has not; use 'raise' or 'trim', or estimator='plugin'"
             )
-        made: dict[str, Estimator] = {
+        made = self._by_models(name)
+        return name, Trimmed(made, self.clip) if self.empty == "trim" and sample.has_both_arms else made
+
+    def _by_models(self, name: str) -> Scored:
+        made: dict[str, Scored] = {
             "gcomp": GComputation(self.models),
             "ipw": InverseWeighting(self.models, self.clip),
             "aipw": AugmentedWeighting(self.models, self.clip, self.n_folds, self.rng),
             "matching": Matching(self.models, self.n_matches),
         }
-        trims = self.empty == "trim" and sample.has_both_arms
-        return name, Trimmed(made[name], self.models, self.clip) if trims else made[name]
+        return made[name]
+
+    def name_for(self, sample: Sample) -> str:
+        """Return the estimator that was asked for, or the one that fits the rows."""
+        if self.estimator != "auto":
+            return self.estimator
+        if sample.dose_is_number and not sample.has_both_arms and len(np.unique(sample.dose)) > 2:
+            return "gcomp"
+        if not sample.is_discrete:
+            return "aipw"
+        return "aipw" if self._strata_are_sparse(sample) else "plugin"
+
+    def _strata_are_sparse(self, sample: Sample) -> bool:
+        """Whether strata lack an arm for no better reason than that they have few rows, so that a model is needed."""
+        if self.empty == "bound" or not sample.has_both_arms or thin_labels(sample):
+            return False
+        gaps = (rows_by_stratum(sample) == 0).any(axis=0)[sample.strata]
+        least = min(int((sample.arm == a).sum()) for a in (0, 1))
+        if not gaps.any() or least < self.n_folds:
+            return False
+        scores = self.models.propensities(sample, sample)
+        return bool((gaps & support_of(sample, scores, self.clip).rows).any())
+
+    def prepared(self, found: Identification, sample: Sample) -> tuple[Method, Sample, tuple[str, ...]]:
+        """Return the method with estimator and models chosen, the sample with rare labels pooled, and what to say of it."""
+        if found.kind != "backdoor":
+            return self, sample, ()
+        notes: tuple[str, ...] = ()
+        if self.rare_labels == "group":
+            sample, notes = pool_labels(sample)
+        name = self.name_for(sample)
+        if name == "plugin":
+            return self, sample, notes
+        if sample.has_both_arms and self.empty == "raise":
+            check_labels(sample)
+        if self.estimator == "auto" and sample.is_discrete and name == "aipw":
+            notes += (_sparse_note(sample),)
+        models = self.models.chosen(sample, name)
+        return (
+            replace(self, estimator=cast(EstimatorName, name), models=models),
+            sample,
+            notes + models.notes(),
+        )
 
     def _without_adjustment(self, found: Identification) -> tuple[str, Estimator]:
         if self.estimator != "auto" or self.empty != "raise":
@@ -247,7 +295,9 @@ class Settings(NamedTuple):
     method: Method
 
 
-def _fitting(sample: Sample) -> str:
-    if sample.dose_is_number and not sample.has_both_arms and len(np.unique(sample.dose)) > 2:
-        return "gcomp"
-    return "plugin" if sample.is_discrete else "aipw"
+def _sparse_note(sample: Sample) -> str:
+    gaps = (rows_by_stratum(sample) == 0).any(axis=0)
+    return (
+        f"{int(gaps.sum())} of {len(gaps)} strata ({gaps[sample.strata].mean():.1%} of the rows) lack an arm because they have few rows: estimated with models "
+        "(cross-fitted AIPW) in place of means by strata"
+    )

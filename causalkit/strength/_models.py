@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.exceptions import ParameterError
+from causalkit.strength._learners import FAMILIES, SMOOTH, Choice, Family, choose, classifier, regressor
 from causalkit.strength._sample import Sample
 
 Floats = NDArray[np.float64]
@@ -17,10 +18,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Models:
-    """Models of outcome and arm, as scikit-learn estimators; None for linear and logistic regression."""
+    """Models of outcome and arm, as scikit-learn estimators; None for a family that was chosen, by default straight lines."""
 
     outcome: Any = None
     propensity: Any = None
+    of_outcome: Choice | None = None
+    of_arm: Choice | None = None
 
     def __post_init__(self) -> None:
         for name, model in (("outcome_model", self.outcome), ("propensity_model", self.propensity)):
@@ -28,6 +31,24 @@ class Models:
                 raise ParameterError(
                     f"{name} must be a scikit-learn estimator, an object with fit; got {model!r}"
                 )
+
+    def chosen(self, sample: Sample, estimator: str) -> Models:
+        """Return the models with families that fit the rows; what the user gave, and what was chosen before, stays."""
+        # Trees learn the rows by heart, and may only predict others: cross-fitting does that.
+        families = FAMILIES if estimator == "aipw" else SMOOTH
+        of_outcome, of_arm = self.of_outcome, self.of_arm
+        if self.outcome is None and of_outcome is None and estimator != "ipw":
+            of_outcome = choose(_outcome_groups(sample), families, is_event=sample.is_event)
+        if self.propensity is None and of_arm is None and sample.has_both_arms and estimator != "gcomp":
+            compared = sample.arm >= 0
+            groups = [(sample.covariates[compared], sample.arm[compared].astype(float))]
+            of_arm = choose(groups, families, is_event=True)
+        return replace(self, of_outcome=of_outcome, of_arm=of_arm)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what to say of families that were chosen."""
+        said = ((self.of_outcome, "the outcome"), (self.of_arm, "the chance of the arms"))
+        return tuple(note for choice, what in said if choice is not None for note in choice.note(what))
 
     def outcome_means(self, train: Sample, test: Sample) -> Floats:
         """Return m(0, Z) and m(1, Z) for the rows of `test`, shape (2, n), from one model per arm."""
@@ -54,11 +75,11 @@ class Models:
 
     def _outcome_model(self, is_event: bool) -> Any:
         from sklearn.base import clone
-        from sklearn.linear_model import LinearRegression
 
         if self.outcome is not None:
             return clone(self.outcome)
-        return logistic() if is_event else LinearRegression()
+        family = _family(self.of_outcome)
+        return classifier(family) if is_event else regressor(family)
 
     def _predict(self, model: Any, x: Floats, y: Floats, at: Floats, is_event: bool) -> Floats:
         if not is_event or not hasattr(model, "predict_proba"):
@@ -73,7 +94,7 @@ class Models:
         if not train.covariates.shape[1]:
             shares = [(train.arm == a).mean() for a in (0, 1)]
             return np.repeat(np.array(shares)[:, None], test.n, axis=1)
-        model = clone(self.propensity) if self.propensity is not None else logistic()
+        model = clone(self.propensity) if self.propensity is not None else classifier(_family(self.of_arm))
         if not hasattr(model, "predict_proba"):
             raise ParameterError(f"propensity_model must have predict_proba; {type(model).__name__} has not")
         _fit(model, train.covariates, train.arm)
@@ -91,8 +112,13 @@ def _fit(model: Any, x: Floats, y: NDArray[Any]) -> None:
         model.fit(x, y)
 
 
-def logistic() -> Any:
-    """Return nearly unpenalised logistic regression; the little that is left keeps separable arms finite."""
-    from sklearn.linear_model import LogisticRegression
+def _family(choice: Choice | None) -> Family:
+    return "straight lines" if choice is None else choice.family
 
-    return LogisticRegression(C=1e6, tol=1e-8, solver="newton-cholesky", max_iter=500)
+
+def _outcome_groups(sample: Sample) -> list[tuple[Floats, Floats]]:
+    """Return columns and outcomes of every model that is fitted: one per arm, or one over all values of the cause."""
+    if not sample.has_both_arms:
+        return [(np.column_stack([sample.dose, sample.covariates]), sample.outcome)]
+    arms = [np.flatnonzero(sample.arm == a) for a in (0, 1)]
+    return [(sample.covariates[rows], sample.outcome[rows]) for rows in arms]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from causalkit._validation import check_between, open_frame
 from causalkit.exceptions import DataError, ParameterError, PositivityError
 from causalkit.strength._content import content_id
-from causalkit.strength._models import logistic
+from causalkit.strength._learners import logistic
 from causalkit.strength._network import BayesianNetwork
 from causalkit.strength._sample import read_columns_of
 

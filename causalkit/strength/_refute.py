@@ -23,10 +23,10 @@ from causalkit._random import Seed, entropy, named_stream
 from causalkit._validation import Table, check_between, check_choice, check_count
 from causalkit.exceptions import DataError, GraphError, InvalidGraphError, ParameterError
 from causalkit.graph import CausalGraph, GraphKind
+from causalkit.strength._answer import CausalStrength
 from causalkit.strength._identification import Identification, adjustment_sets
 from causalkit.strength._method import Method, Question
 from causalkit.strength._strength import (
-    CausalStrength,
     columns_in,
     identified,
     read_for,

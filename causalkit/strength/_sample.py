@@ -131,10 +131,11 @@ def make_sample(
         groups = np.unique(table.values[:, table.index(clusters)], return_inverse=True)[1].reshape(-1)
         if groups.max(initial=0) < 1:
             raise ParameterError("all rows are in one cluster, so that nothing can be said about uncertainty")
-    return Sample(dose, arm, outcome, is_event, chosen, (low, high), _covariates(chosen), is_number, groups)
+    return Sample(dose, arm, outcome, is_event, chosen, (low, high), covariates_of(chosen), is_number, groups)
 
 
-def _covariates(table: Table) -> Floats:
+def covariates_of(table: Table) -> Floats:
+    """Return columns for models: standardised numbers, and one 0/1 column per label but the first."""
     parts = [np.zeros((table.n_rows, 0))]
     numbers = [k for k, kind in enumerate(table.types) if kind != "categorical"]
     if numbers:

@@ -33,7 +33,7 @@ def _always_valid(problem: Problem) -> bool:
 
 def minimal(problem: Problem) -> int | None:
     """Return the minimal set nearest to the effects."""
-    if problem.uncertain or problem.required & problem.forbidden:
+    if problem.is_hopeless:
         return None
     return problem.backdoor.minimal(problem.effects, problem.causes, problem.required, problem.usable)
 

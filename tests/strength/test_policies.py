@@ -75,9 +75,8 @@ class TestOverlap:
             assert any("extrapolates" in note for note in found.notes)
 
     def test_policies_for_strata_are_refused_where_there_are_none(self):
-        for empty in ("smooth", "bound"):
-            with pytest.raises(ParameterError, match="is about strata"):
-                causal_strength(TRIANGLE, "x", "y", data=half_overlapping(), estimator="ipw", empty=empty)
+        with pytest.raises(ParameterError, match="is about strata"):
+            causal_strength(TRIANGLE, "x", "y", data=half_overlapping(), estimator="ipw", empty="bound")
 
     def test_front_door_takes_no_estimator(self):
         graph = CausalGraph.parse("u -> x; u -> y; x -> m; m -> y").with_node_data("u", role="latent")
@@ -144,10 +143,6 @@ class TestRows:
             causal_strength(TRIANGLE, "x", "y", data=frame, n_folds=2, empty="trim", clip=0.001).estimator
             == "aipw"
         )
-
-    def test_smoothing_has_a_name(self):
-        frame = half_overlapping().assign(z=lambda f: f.z > 0)
-        assert "shrunk" in causal_strength(TRIANGLE, "x", "y", data=frame, empty="smooth").estimand
 
     def test_matching_has_no_bootstrap(self):
         for options in ({"ci": "bootstrap"}, {"clusters": "c"}):
@@ -216,6 +211,7 @@ class TestRefuters:
             found.append(refute(strength, frame, tests=[name], n_repeats=10, rng=seed)[name].p_value)
         return np.array(found, dtype=float)
 
+    @pytest.mark.slow
     def test_a_right_graph_is_seldom_rejected_by_its_other_sets(self):
         rejected = (self.p_values("adjustment_sets", 60) < 0.05).mean()
         assert rejected <= 0.15

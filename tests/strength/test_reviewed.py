@@ -164,13 +164,6 @@ def test_refuters_survive_what_cannot_be_estimated():
     assert refute(causal_strength(graph, "x", "y", data=rows), rows, tests=["graph_edits"])
 
 
-def test_smoothing_has_an_interval_of_its_own():
-    frame = discrete_rows(1000)
-    smooth = causal_strength(TRIANGLE, "x", "y", data=frame, empty="smooth", smoothing=1e6, n_resamples=100)
-    naive = causal_strength(CausalGraph.parse("x -> y"), "x", "y", data=frame)
-    assert smooth.se == pytest.approx(naive.se, rel=0.3)
-
-
 def test_one_cluster_says_nothing():
     with pytest.raises(ParameterError, match="one cluster"):
         causal_strength(TRIANGLE, "x", "y", data=discrete_rows().assign(c=1), clusters="c")
