@@ -400,8 +400,8 @@ class GraphConversions(GraphQueries):
         >>> print(CausalGraph.from_dot("digraph { A -> B; B -> C }"))
         A -> B; B -> C
         """
-        nodes, edges = _dot.read_dot(text)
-        return cls._from_edges(as_kind(kind), nodes, edges)
+        nodes, edges, data = _dot.read_dot(text)
+        return cls._from_edges(as_kind(kind), nodes, edges, data)
 
     def to_dagitty(self) -> str:
         """Write DAGitty's text form.

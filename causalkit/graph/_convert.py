@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from causalkit.exceptions import ConversionError, MissingDependencyError
 from causalkit.graph._checks import ROLES
 from causalkit.graph._marks import GraphKind, Mark, as_kind
+from causalkit.graph._roles import FLAGS, role_in
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
@@ -176,11 +177,17 @@ def from_networkx(
 def _attributes_of_nodes(other: Any) -> dict[str, dict[str, Any]]:
     """Return attributes of nodes; those of a graph from elsewhere only if they have a meaning here."""
     ours = "kind" in other.graph
-    kept = {
-        node: {key: value for key, value in values.items() if ours or _has_meaning(key, value)}
-        for node, values in other.nodes(data=True)
-    }
+    kept = {node: dict(values) if ours else _meaning(node, values) for node, values in other.nodes(data=True)}
     return {node: values for node, values in kept.items() if values}
+
+
+def _meaning(node: str, values: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in values.items() if _has_meaning(key, value)}
+    role = role_in(
+        node,
+        {key: values[key] for key in ("role", *FLAGS) if key in kept or (key in FLAGS and key in values)},
+    )
+    return kept | ({"role": role} if role else {})
 
 
 def _has_meaning(key: str, value: Any) -> bool:

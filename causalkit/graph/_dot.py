@@ -6,11 +6,12 @@ Marks are written as ``arrowtail`` and ``arrowhead``: ``normal`` an arrowhead, `
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from causalkit.exceptions import ParseError
 from causalkit.graph._bounds import check_length
 from causalkit.graph._marks import Mark
+from causalkit.graph._roles import role_in
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
@@ -33,11 +34,12 @@ def quote(name: str) -> str:
 
 
 def write_dot(graph: GraphCore) -> str:
-    """Write the graph; context nodes are boxes."""
+    """Write the graph with the roles of its nodes; context nodes are boxes."""
     lines = [f"digraph {graph.kind} {{"]
     for name in graph.nodes:
-        shape = "box" if graph.node_data.get(name, {}).get("role") == "context" else "ellipse"
-        lines.append(f"  {quote(name)} [shape={shape}];")
+        role = graph.node_data.get(name, {}).get("role")
+        shape = f"shape={'box' if role == 'context' else 'ellipse'}"
+        lines.append(f"  {quote(name)} [{shape}{f', role={role}' if role else ''}];")
     for e in graph.edges:
         style = f"dir=both, arrowtail={_SHAPE[e.mark_u]}, arrowhead={_SHAPE[e.mark_v]}"
         style += ", style=dotted" if e.data.get("rule") == "ambiguous" else ""
@@ -45,14 +47,14 @@ def write_dot(graph: GraphCore) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def read_dot(text: str) -> tuple[list[str], list[tuple[str, str, Mark, Mark]]]:
-    """Read nodes and edges of one flat graph; sub-graphs, ports and HTML labels are refused."""
+def read_dot(text: str) -> tuple[list[str], list[tuple[str, str, Mark, Mark]], dict[str, dict[str, Any]]]:
+    """Read nodes, edges and roles of one flat graph; sub-graphs, ports and HTML labels are refused."""
     check_length(text)
     head = _HEAD.match(text)
     if head is None or not text.rstrip().endswith("}"):
         raise ParseError("a DOT text is 'digraph name { ... }' or 'graph name { ... }'")
     body, directed = text.rstrip()[head.end() : -1].rstrip(), head[2] is not None
-    nodes: dict[str, None] = {}
+    nodes: dict[str, dict[str, Any]] = {}
     edges: list[tuple[str, str, Mark, Mark]] = []
     position = 0
     while position < len(body):
@@ -65,30 +67,35 @@ def read_dot(text: str) -> tuple[list[str], list[tuple[str, str, Mark, Mark]]]:
         position = match.end()
         if setting is None:
             _take(match, directed, nodes, edges)
-    return list(nodes), edges
+    return list(nodes), edges, {name: data for name, data in nodes.items() if data}
 
 
 def _take(
-    match: re.Match[str], directed: bool, nodes: dict[str, None], edges: list[tuple[str, str, Mark, Mark]]
+    match: re.Match[str],
+    directed: bool,
+    nodes: dict[str, dict[str, Any]],
+    edges: list[tuple[str, str, Mark, Mark]],
 ) -> None:
     u, arrow, v, attributes = match[1], match[2], match[3], match[4] or ""
     if v is None and u == "edge":
         raise ParseError(
             "defaults for all edges ('edge [...]') are not understood; write attributes at each edge"
         )
-    nodes[_unquote(u)] = None
+    data = nodes.setdefault(_unquote(u), {})
     if v is None:
+        role = role_in(_unquote(u), _values(attributes))
+        data.update({"role": role} if role else {})
         return
     if (arrow == "->") != directed:
         msg = f"{arrow!r} does not belong in a {'digraph' if directed else 'graph'}"
         raise ParseError(msg)
-    nodes[_unquote(v)] = None
+    nodes.setdefault(_unquote(v), {})
     edges.append((_unquote(u), _unquote(v), *_marks(attributes, directed)))
 
 
 def _marks(attributes: str, directed: bool) -> tuple[Mark, Mark]:
     """Read the marks of one edge from its attributes, with Graphviz' defaults."""
-    values = {key: _unquote(value) for key, value in _ATTRIBUTE.findall(attributes)}
+    values = _values(attributes)
     direction = values.get("dir", "forward" if directed else "none")
     shapes = values.get("arrowtail", "normal"), values.get("arrowhead", "normal")
     if direction not in ("forward", "back", "both", "none") or any(s not in _MARK for s in shapes):
@@ -97,6 +104,10 @@ def _marks(attributes: str, directed: bool) -> tuple[Mark, Mark]:
     tail = _MARK[shapes[0]] if direction in ("back", "both") else Mark.TAIL
     head = _MARK[shapes[1]] if direction in ("forward", "both") else Mark.TAIL
     return tail, head
+
+
+def _values(attributes: str) -> dict[str, str]:
+    return {key: _unquote(value) for key, value in _ATTRIBUTE.findall(attributes)}
 
 
 def _unquote(identifier: str) -> str:

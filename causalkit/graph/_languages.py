@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from causalkit.exceptions import ConversionError, ParseError
 from causalkit.graph._bounds import check_length
-from causalkit.graph._checks import ROLES
 from causalkit.graph._convert import refuse
 from causalkit.graph._marks import MARKS_OF_LONG, GraphKind, Mark, as_kind, glyph, long_glyph, marks_of
+from causalkit.graph._roles import role_in
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
@@ -222,7 +222,7 @@ def _from_glyphs(
         kind or (as_kind(stated) if isinstance(stated, str) else guess),
         [str(n) for n in found.nodes],
         edges,
-        {str(n): {"role": data["role"]} for n, data in found.nodes(data=True) if data.get("role") in ROLES},
+        {str(n): {"role": role} for n, data in found.nodes(data=True) if (role := role_in(str(n), data))},
     )
 
 
