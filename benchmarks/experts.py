@@ -421,8 +421,11 @@ def of_rows(tables: BayesianNetwork, run: int) -> Row:
         search.fit(rows)
     row: Row = {"data_alone": shd(search.graph_, truth)}
     for policy in ("data_first", "bayes", "expert_first"):
-        result = GraphBuilder(truth.nodes, expert=gpt_like(truth, run), discovery=search, policy=policy).run()
-        row |= scores_of(policy, result, truth)
+        for name, rates in ((policy, None), (f"{policy}_rates_known", Reliability(0.73, 0.10, 0.8))):
+            builder = GraphBuilder(
+                truth.nodes, expert=gpt_like(truth, run), discovery=search, policy=policy, reliability=rates
+            )
+            row |= scores_of(name, builder.run(), truth)
     for strategy in ("graph", "children", "pairwise", "triplet"):
         if strategy == "triplet" and truth.n_nodes > 27:
             continue

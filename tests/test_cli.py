@@ -220,7 +220,7 @@ class TestBuild:
             ".95",
             "--quiet",
         ]
-        assert main(command) == 0
+        assert main(command) == 1
         assert "have no answer" in capsys.readouterr().out
         sheet = (folder / "q.csv").read_text().splitlines()
         filled = [

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from causalkit._cli._build import add_build, build
+from causalkit._cli._build import NothingBuiltError, add_build, build
 from causalkit._version import __version__
 from causalkit.exceptions import CausalKitError, CausalKitWarning, DataError, MissingDependencyError
 
@@ -25,13 +25,16 @@ EDGE_COLUMNS = ("from", "edge", "to", "rule", "p_value", "statistic", "source", 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit status, 2 for an error that the user can mend."""
+    """Run the command line; return its exit status: 2 for an error that the user can mend, 1 if `build` built nothing."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
     except (CausalKitError, OSError) as error:
         print(f"causalkit: error: {_as_flags(str(error))}", file=sys.stderr)
         return 2
+    except NothingBuiltError as reason:
+        print(f"causalkit: nothing was built: {reason}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("causalkit: stopped", file=sys.stderr)
         return 130

@@ -9,6 +9,11 @@ from typing import Any
 
 from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
 
+
+class NothingBuiltError(Exception):
+    """A run came to its end and built nothing; the message says why. What was spent on it has been written."""
+
+
 EXPERTS = "replay:TRANSCRIPT.jsonl, chat:MODEL (with --base-url for a server of yours), or human:SHEET.csv"
 
 
@@ -111,6 +116,8 @@ def build(options: argparse.Namespace) -> Iterator[str]:
     yield result.to_markdown()
     for path in _write(result, options.out):
         yield f"wrote {path}"
+    if result.nothing:
+        raise NothingBuiltError(result.nothing)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -7,10 +7,11 @@ from causalkit.llm_causal._exam import ExamResult, grade, orientation_accuracy
 from causalkit.llm_causal._ledger import Budget, Ledger
 from causalkit.llm_causal._local_expert import LocalExpert
 from causalkit.llm_causal._oracle_expert import ExpertNoise, OracleExpert
-from causalkit.llm_causal._posterior import ClassPosterior, Reliability
+from causalkit.llm_causal._posterior import ClassPosterior
 from causalkit.llm_causal._prompted import CallableExpert, from_callable
 from causalkit.llm_causal._prompts import Debiasing
 from causalkit.llm_causal._questions import Answer, Expert, Proposal, Question, Usage
+from causalkit.llm_causal._reliability import Reliability
 from causalkit.llm_causal._result import BuildResult, Conflict, OpenQuestions
 from causalkit.llm_causal._robustness import (
     RobustnessCard,

@@ -14,19 +14,12 @@ from causalkit._validation import check_choice, check_count, check_share, read_t
 from causalkit.exceptions import GraphKindError, KnowledgeError, NotExtendableError, ParameterError
 from causalkit.graph import CausalGraph, GraphKind
 from causalkit.llm_causal._claims import Claim, KnowledgeBase
-from causalkit.llm_causal._fusion import (
-    CERTAIN,
-    Evidence,
-    Fusion,
-    Policy,
-    Settings,
-    with_claims,
-    with_ensemble,
-)
+from causalkit.llm_causal._evidence import CERTAIN, Evidence, with_claims, with_ensemble
+from causalkit.llm_causal._fusion import Fusion, Policy, Settings
 from causalkit.llm_causal._ledger import Budget, Meter
 from causalkit.llm_causal._names import from_names
-from causalkit.llm_causal._posterior import Reliability
 from causalkit.llm_causal._questions import Answer, Expert, Question, Usage
+from causalkit.llm_causal._reliability import Reliability
 from causalkit.llm_causal._result import BuildResult, in_one_line
 from causalkit.llm_causal._strategies import STRATEGIES, Strategy, questions_for
 from causalkit.llm_causal._transcript import Transcript

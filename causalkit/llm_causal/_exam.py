@@ -15,14 +15,16 @@ import numpy as np
 
 from causalkit.exceptions import ParameterError
 from causalkit.graph import CausalGraph
-from causalkit.llm_causal._posterior import Reliability
 from causalkit.llm_causal._questions import Answer
+from causalkit.llm_causal._reliability import Reliability
 
 __all__ = ["ExamResult", "grade", "orientation_accuracy"]
 
-Verdict: TypeAlias = Literal["passed", "refused", "too few questions"]
+Verdict: TypeAlias = Literal["passed", "refused", "silent", "unreadable", "too few questions"]
 LEVEL = 0.80
 ENOUGH = 5
+# Share of coins that may pass, or look as knowing as an expert who cannot be examined and is followed.
+COINS = 0.05
 CAUTION = 4
 PRIOR = (2.0, 1.0, 1.0)
 
@@ -33,9 +35,10 @@ class ExamResult:
 
     Parameters
     ----------
-    verdict : {"passed", "refused", "too few questions"}
-        Passed: with a probability of at least .9 the accuracy is above 1/2, given a uniform prior. Too few: fewer than five directions were named; then the rates are mostly assumed, and
-        an expert who did badly on these few is hardly asked, as its answers promise nothing.
+    verdict : {"passed", "refused", "silent", "unreadable", "too few questions"}
+        Passed: a coin would have named as many directions rightly in at most 5 % of such exams (exact binomial test). Silent: of five edges or more, no direction was named. Unreadable: not one of the
+        replies that came could be read. Too few: fewer than five directions were named; then the rates are mostly assumed, and an expert who did badly on these few is hardly asked, as its answers
+        promise nothing.
     right, wrong, silent : int
         Questions by what was mostly answered to them.
     interval : tuple of (float, float)
@@ -59,13 +62,27 @@ class ExamResult:
     brier: float
     unread: int
 
+    @property
+    def asked(self) -> int:
+        """Edges about which at least one answer could be read."""
+        return self.right + self.wrong + self.silent
+
+    @property
+    def coin(self) -> float:
+        """Share of exams in which a coin would name as many directions rightly."""
+        from scipy.stats import binom
+
+        return float(binom.sf(self.right - 1, self.right + self.wrong, 0.5))
+
     def __str__(self) -> str:
         low, high = self.interval
         named = self.right + self.wrong
         words = {
-            "passed": "better than a coin",
-            "refused": "not shown to be better than a coin: it is not used",
-            "too few questions": "too few edges of known direction to tell; its rates are mostly assumed",
+            "passed": f"better than a coin, which does as well in {100 * self.coin:.2g} % of exams",
+            "refused": f"not shown to be better than a coin, which does as well in {100 * self.coin:.2g} % of exams: it is not used",
+            "silent": "it names no direction: it is not used",
+            "unreadable": "no reply could be read: it is not used",
+            "too few questions": "too few directions to tell; its rates are mostly assumed",
         }
         return (
             f"{self.right} of {named} directions right ({low:.2f} to {high:.2f}), {self.silent} not named, persistence of answers "
@@ -104,13 +121,30 @@ def grade(
         (wrong + PRIOR[1]) / total,
         _persistence(list(by_edge.values())) if repeated else assumed_persistence,
     )
-    verdict: Verdict = "passed" if interval[0] > 0.5 else "refused"
-    if right + wrong < ENOUGH:
-        verdict = "too few questions"
     unread = sum(a.status != "answered" for a in answers)
     return ExamResult(
-        verdict, right, wrong, silent, interval, reliability, *_calibration(answers, set(truth)), unread
+        _verdict(answers, right, wrong, silent),
+        right,
+        wrong,
+        silent,
+        interval,
+        reliability,
+        *_calibration(answers, set(truth)),
+        unread,
     )
+
+
+def _verdict(answers: Sequence[Answer], right: int, wrong: int, silent: int) -> Verdict:
+    """Judge; what did not come, as from people who have not filled in their sheet, is not held against anybody."""
+    from scipy.stats import binom
+
+    if answers and all(a.status == "invalid" for a in answers):
+        return "unreadable"
+    if right + wrong == 0 and silent >= ENOUGH:
+        return "silent"
+    if right + wrong < ENOUGH:
+        return "too few questions"
+    return "passed" if binom.sf(right - 1, right + wrong, 0.5) <= COINS else "refused"
 
 
 def orientation_accuracy(answers: Sequence[Answer], graph: CausalGraph) -> float:

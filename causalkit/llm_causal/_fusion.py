@@ -7,82 +7,32 @@ recorded with what was decided.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from causalkit.exceptions import GraphKindError, KnowledgeError, ParameterError
 from causalkit.graph import BackgroundKnowledge, CausalGraph, GraphKind, Mark
-from causalkit.llm_causal._claims import Claim, KnowledgeBase, holds_in_members
-from causalkit.llm_causal._exam import ExamResult, grade
-from causalkit.llm_causal._ledger import Meter
+from causalkit.llm_causal._claims import Claim, holds_in_members
+from causalkit.llm_causal._evidence import ONE_CLASS, Evidence
+from causalkit.llm_causal._exam import COINS, ExamResult, grade
+from causalkit.llm_causal._ledger import Meter, in_words
 from causalkit.llm_causal._names import unanswered
 from causalkit.llm_causal._order import best_order
-from causalkit.llm_causal._posterior import ClassPosterior, Reliability
+from causalkit.llm_causal._posterior import ClassPosterior
 from causalkit.llm_causal._questions import Answer, Choice, Question, Usage
+from causalkit.llm_causal._reliability import Reliability
 from causalkit.llm_causal._result import BuildResult, Conflict, OpenQuestions
+from causalkit.llm_causal._support import Support
 from causalkit.llm_causal._variables import Variable
 
-__all__ = ["Evidence", "Fusion", "Policy", "Settings", "with_claims", "with_ensemble"]
+__all__ = ["Fusion", "Policy", "Settings"]
 
 Policy: TypeAlias = Literal["data_first", "bayes", "expert_first"]
 Pair: TypeAlias = tuple[str, str]
-SUREST, SURE, EXAMINABLE, CERTAIN = 0.999, 0.95, 0.85, 0.95
+SUREST, SURE, EXAMINABLE = 0.999, 0.95, 0.85
 FEWEST_MEMBERS, NOTHING = 50, 1e-6
-ONE_CLASS = (GraphKind.CPDAG, GraphKind.MPDAG, GraphKind.DAG)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What data say.
-
-    Parameters
-    ----------
-    graph : CausalGraph
-        A CPDAG or MPDAG; a PDAG where no class fits.
-    why : mapping of (str, str) to str
-        Reasons of arrows, in words.
-    confidence : mapping of (str, str) to float
-        Probabilities of arrows; 1 for those that are not in it.
-    conflicts : tuple of Conflict
-        Claims that could not be used with the data.
-    claimed : frozenset of (str, str)
-        Arrows that follow from claims, not from data.
-    weights : tuple of Claim
-        Claims that weigh the members of the class: those that are not certain, and those that say more than single arrows can.
-    data_graph : CausalGraph or None
-        What data say without claims; None where that is `graph`.
-    """
-
-    graph: CausalGraph
-    why: Mapping[Pair, str] = field(default_factory=dict)
-    confidence: Mapping[Pair, float] = field(default_factory=dict)
-    conflicts: tuple[Conflict, ...] = ()
-    claimed: frozenset[Pair] = frozenset()
-    weights: tuple[Claim, ...] = ()
-    data_graph: CausalGraph | None = None
-
-    @property
-    def of_data(self) -> CausalGraph:
-        """What data say without claims."""
-        return self.graph if self.data_graph is None else self.data_graph
-
-    @property
-    def arrows(self) -> list[Pair]:
-        """Arrows, in the order of their names, so that the order of columns does not matter."""
-        found = [
-            (e.u, e.v) if self.graph.has_directed_edge(e.u, e.v) else (e.v, e.u)
-            for e in self.graph.edges
-            if e.is_directed
-        ]
-        return sorted(found)
-
-    @property
-    def open(self) -> list[Pair]:
-        """Edges without a direction."""
-        return sorted((min(e.u, e.v), max(e.u, e.v)) for e in self.graph.edges if e.is_undirected)
 
 
 @dataclass(frozen=True)
@@ -110,6 +60,8 @@ class Fusion:
         self.notes: list[str] = []
         self.entropy: list[float] = []
         self.thin = False
+        self.unused = ""
+        self._support = Support()
         self._asked_about: dict[Pair, int] = {}
         self._alone: dict[frozenset[str], float] = {}
         self._told = {v.name for v in settings.variables}
@@ -117,24 +69,70 @@ class Fusion:
     def run(self) -> BuildResult:
         """Examine, ask, decide."""
         exam = self._examine()
-        refused = exam is not None and exam.verdict == "refused" and self.settings.reliability is None
+        examined = exam is not None and exam.verdict == "passed"
+        trusted = self.settings.reliability is not None
         reliability = self.settings.reliability or (exam.reliability if exam else Reliability(0.5, 0.25, 1.0))
-        if refused:
-            self.notes.append(
-                "The expert is not shown to be better than a coin on edges whose direction the data fix, so it was not used."
-            )
-            self.entropy = []
-            return self._result(self.evidence.graph, reliability, exam, posterior=None)
-        if self.settings.reliability is None and (exam is None or exam.verdict == "too few questions"):
-            self.notes.append(
-                "The data fix too few directions to examine the expert; its reliability is mostly assumed. Give reliability= if you know it."
-            )
-        posterior = self._posterior(reliability)
-        if self.settings.policy == "data_first" and posterior is not None:
-            posterior = self._ask_adaptively(posterior)
-            return self._result(self._in_class(posterior), reliability, exam, posterior)
-        posterior = self._ask_all(posterior)
-        return self._result(self._by_order(reliability, posterior), reliability, exam, posterior)
+        prior = posterior = self._posterior(reliability)
+        self.unused = self._unreadable() or ("" if trusted else self._why_not_asked(exam))
+        if not self.unused:
+            posterior = self._asked(prior, adaptively=examined or trusted)
+            self.unused = self._unreadable()
+        if not self.unused and not examined and not trusted:
+            reliability, posterior = self._by_themselves(exam, prior, posterior)
+        if self.unused:
+            self.notes.insert(0, self.unused)
+            self.entropy, posterior = [], prior
+        return self._result(self._decided(reliability, posterior), reliability, exam, posterior)
+
+    def _unreadable(self) -> str:
+        """Say that replies came, and that not one of them could be read."""
+        problems = [a.problem for a in self.answers if a.status == "invalid"]
+        if not problems or any(a.status == "answered" for a in self.answers):
+            return ""
+        return f"None of the {len(problems)} replies of the expert could be read, so no more was asked; the first: {problems[0]}."
+
+    def _why_not_asked(self, exam: ExamResult | None) -> str:
+        """Say why the exam ends it; nothing if the expert is to be asked about open edges."""
+        if exam is None:
+            return ""
+        reasons = {
+            "silent": f"The expert named no direction for any of {exam.asked} edges whose direction the data fix, so it was not asked about others.",
+            "refused": "The expert is not shown to be better than a coin on edges whose direction the data fix, so it was not used.",
+        }
+        return reasons.get(exam.verdict, "")
+
+    def _asked(self, posterior: ClassPosterior | None, *, adaptively: bool) -> ClassPosterior | None:
+        """Ask; an expert who was not examined is asked about all open edges, so that its answers can be compared with those of coins."""
+        if self.settings.policy == "data_first" and posterior is not None and adaptively:
+            return self._ask_adaptively(posterior)
+        return self._ask_all(posterior)
+
+    def _by_themselves(
+        self, exam: ExamResult | None, prior: ClassPosterior | None, posterior: ClassPosterior | None
+    ) -> tuple[Reliability, ClassPosterior | None]:
+        """Judge an expert who could not be examined by how well its answers fit one member of the class; believe it as far as they show."""
+        right, wrong = (exam.right, exam.wrong) if exam is not None else (0, 0)
+        known = f"{right} of {right + wrong}" if right + wrong else "none"
+        cause = f"Too few known directions were named to examine the expert ({known} rightly)"
+        share, accuracy = (1.0, 0.5) if posterior is None else posterior.coin_test(right, wrong)
+        told = f"of coins, {100 * share:.2g} % fit the class as well as its answers"
+        if share > COINS or prior is None:
+            self.unused = f"{cause}, and its answers about open edges do not show that it is better than a coin ({told}), so they were not used. Give reliability= if you know it."
+            return Reliability(0.5, 0.5), posterior
+        self.notes.append(f"{cause}, so it was judged by its other answers: {told}.")
+        reliability = Reliability(accuracy, 1 - accuracy)
+        return reliability, prior.trusting(reliability).learn(self._about_open())
+
+    def _about_open(self) -> list[Answer]:
+        opened = {frozenset(p) for p in self.evidence.open}
+        return [a for a in self.answers if a.question.pair in opened]
+
+    def _decided(self, reliability: Reliability, posterior: ClassPosterior | None) -> CausalGraph:
+        """Return the graph; with an expert who is not heard, of data and claims alone."""
+        self._support = Support() if posterior is None else posterior.support(self.settings.confidence)
+        if self.unused or (self.settings.policy == "data_first" and posterior is not None):
+            return self._in_class()
+        return self._by_order(reliability, posterior)
 
     # -- asking ----------------------------------------------------------------------------------------------------------------
 
@@ -194,7 +192,9 @@ class Fusion:
                 f"The class is large; {len(posterior.weights)} of its members, drawn at random, stand for it."
             )
         for claim in self.evidence.weights:
-            posterior = posterior.weighed(holds_in_members(claim, posterior.members), claim.probability)
+            arrow = (claim.subject, claim.object) if claim.relation == "direct" else None
+            true = holds_in_members(claim, posterior.members)
+            posterior = posterior.weighed(true, claim.probability, str(claim), arrow)
         return posterior
 
     def _ask_adaptively(self, posterior: ClassPosterior) -> ClassPosterior:
@@ -232,15 +232,31 @@ class Fusion:
         return posterior
 
     def _next(self, posterior: ClassPosterior, values: Any, lost: set[Pair]) -> Question | None:
-        """Return the most telling question; None if the best member is sure, or no question tells enough."""
+        """Return the most telling question; None if the best member is sure and has its evidence, or no question tells enough."""
         if posterior.best()[1] >= SURE and values is None:
-            return None
+            return self._for_evidence(posterior, lost)
         question = posterior.next_question(values=values, without=lost)
         if question is None:
             return None
         k = posterior.edges.index((question.variables[0], question.variables[1]))
         worth = posterior.gains()[k] if values is None else posterior.spreads(values)[k]
-        return question if worth >= self.settings.min_gain else None
+        if worth >= self.settings.min_gain:
+            return question
+        return self._for_evidence(posterior, lost) if values is None else None
+
+    def _for_evidence(self, posterior: ClassPosterior, lost: set[Pair]) -> Question | None:
+        """Return a question about an edge on which most members agree but of which nobody has said anything: their number is no evidence."""
+        found = {frozenset(arrow) for arrow in posterior.support(self.settings.confidence).arrows}
+        bare = [
+            e
+            for e in posterior.edges
+            if frozenset(e) not in found and e not in lost and e not in self._asked_about
+        ]
+        if not bare or posterior.gain_if_even < self.settings.min_gain:
+            return None
+        sure = [max(posterior.probability(u, v), posterior.probability(v, u)) for u, v in bare]
+        _, _, least = min((round(p, 9), sorted(e), e) for p, e in zip(sure, bare, strict=True))
+        return Question("orient", least)
 
     def _ask_all(self, posterior: ClassPosterior | None) -> ClassPosterior | None:
         answers = self._ask(self.open_questions(), "orientation")
@@ -252,8 +268,8 @@ class Fusion:
 
     # -- deciding --------------------------------------------------------------------------------------------------------------
 
-    def _in_class(self, posterior: ClassPosterior) -> CausalGraph:
-        arrows, _ = posterior.oriented(self.settings.confidence)
+    def _in_class(self) -> CausalGraph:
+        arrows = self._support.arrows
         return (
             self.evidence.graph.to_mpdag(BackgroundKnowledge(required=arrows))
             if arrows
@@ -283,6 +299,9 @@ class Fusion:
         said = reliability.log_odds(self._choices(pair))
         if self.settings.policy == "expert_first" and abs(said) > 1e-9:
             return 1000 * said
+        open_edge = self.evidence.graph.edge_between(*pair) == "---" and posterior is not None
+        if open_edge and not {pair, pair[::-1]} & set(self._support.arrows):
+            return 0.0
         return _logit(self._probability(pair, reliability, posterior))
 
     def _probability(self, pair: Pair, reliability: Reliability, posterior: ClassPosterior | None) -> float:
@@ -312,8 +331,7 @@ class Fusion:
         exam: ExamResult | None,
         posterior: ClassPosterior | None,
     ) -> BuildResult:
-        refused = exam is not None and exam.verdict == "refused" and self.settings.reliability is None
-        used = Reliability(0.5, 0.5) if refused else reliability
+        used = Reliability(0.5, 0.5) if self.unused else reliability
         pairs = [(e.u, e.v) if not graph.has_directed_edge(e.v, e.u) else (e.v, e.u) for e in graph.edges]
         shares = {pair: self._probability(pair, used, posterior) for pair in pairs}
         self._alone = {
@@ -332,9 +350,11 @@ class Fusion:
                 f"{len(unknown)} open edges join nodes that the expert is not told of, and were not asked about."
             )
         if self.meter.spent_out:
-            self.notes.append(f"The budget was spent ({self.meter.spent_out}); what is open was not asked.")
+            self.notes.append(f"{in_words(self.meter.spent_out)}; what is open was not asked.")
         lost = unanswered(self.answers)
         self.notes += lost
+        unheard = self._unheard(still_open)
+        self.notes += [unheard] if unheard and not self.unused else []
         return BuildResult(
             CausalGraph(
                 graph.kind,
@@ -353,10 +373,29 @@ class Fusion:
                 posterior.entropy if posterior is not None else float(len(still_open)),
                 estimate,
             ),
-            not (self.meter.spent_out or refused or self.thin or lost),
+            not (self.meter.spent_out or self.unused or self.thin or lost or unheard),
             tuple(self.notes),
             tuple(self.entropy),
+            self._why_nothing(graph, unheard),
         )
+
+    def _unheard(self, still_open: Sequence[Pair]) -> str:
+        """Say that the expert was asked about open edges and named no direction of any; nothing if it did."""
+        opened = {frozenset(p) for p in self.evidence.open}
+        asked = [a for a in self.answers if a.question.pair in opened and a.status == "answered"]
+        if not still_open or not asked or any(a.choice in ("forward", "backward") for a in asked):
+            return ""
+        return f"The expert named no direction for any of the {len({a.question.pair for a in asked})} open edges that it was asked about."
+
+    def _why_nothing(self, graph: CausalGraph, unheard: str) -> str:
+        """Say why no edge that the data leave open has a direction; nothing if one has, or none was open."""
+        by_data = self.evidence.of_data
+        opened = [(e.u, e.v) for e in by_data.edges if e.is_undirected]
+        if not opened or any(graph.edge_between(*p) != "---" for p in opened):
+            return ""
+        ended = f"{in_words(self.meter.spent_out)}." if self.meter.spent_out else ""
+        weak = "Nothing that was answered or claimed is sure enough for an arrow."
+        return next(filter(None, (self.unused, unheard, ended, *unanswered(self.answers))), weak)
 
     def _source(self, pair: Pair, graph: CausalGraph) -> str:
         if graph.edge_between(*pair) == "---":
@@ -365,12 +404,16 @@ class Fusion:
             return "data: an edge; claims: its direction"
         if self.evidence.graph.has_directed_edge(*pair):
             return "data"
-        asked = any(c in ("forward", "backward") for c in self._choices(pair))
-        claimed = any({c.subject, c.object} == set(pair) for c in self.evidence.weights)
-        speakers = [*(["claims"] if claimed else []), *(["expert"] if asked else [])]
-        if not speakers:
-            return "data: an edge; its direction follows from others"
-        return f"data: an edge; {' and '.join(speakers)}: its direction"
+        choices = self._choices(pair)
+        named = choices.count("forward") > choices.count("backward") and not self.unused
+        claimed = any(_speaks_for(c, pair) for c in self.evidence.weights)
+        speakers = [*(["claims"] if claimed else []), *(["expert"] if named else [])]
+        if speakers:
+            return f"data: an edge; {' and '.join(speakers)}: its direction"
+        reasons = (self._support.because or {}).get(pair)
+        return (
+            f"data: an edge; its direction follows from {', '.join(reasons) if reasons else 'other arrows'}"
+        )
 
     def _note(self, pair: Pair) -> str:
         parts = [self.evidence.why.get(pair, "")]
@@ -452,6 +495,15 @@ class Fusion:
         return Conflict(pair, f"{shown}{f' ({reason})' if reason else ''}", said, f"{u} -> {v}", why)
 
 
+def _speaks_for(claim: Claim, pair: Pair) -> bool:
+    """Whether a claim about these two variables makes this arrow more probable."""
+    if {claim.subject, claim.object} != set(pair) or claim.relation in ("no_edge", "latent"):
+        return False
+    along = (claim.subject, claim.object) == pair
+    denies = claim.relation == "not_ancestor"
+    return (along != denies) == (claim.probability > 0.5) and claim.probability != 0.5
+
+
 def _standardised(values: Any, posterior: ClassPosterior) -> Any:
     """Return a quantity in its own standard deviations over the class, so that its unit does not matter; zeros where all members agree."""
     centred = values - float(values @ posterior.weights)
@@ -466,60 +518,3 @@ def _standardised(values: Any, posterior: ClassPosterior) -> Any:
 def _logit(probability: float) -> float:
     share = min(max(probability, 1 - SUREST), SUREST)
     return float(np.log(share / (1 - share)))
-
-
-def with_ensemble(evidence: Evidence, others: Sequence[CausalGraph]) -> Evidence:
-    """Make arrows at most as sure as the share of all searches that have them."""
-    if not others:
-        return evidence
-    for graph in others:
-        absent = [node for node in evidence.graph.nodes if node not in graph.nodes]
-        if absent:
-            raise ParameterError(
-                f"a graph of the ensemble has no node {absent[0]!r}, which the first one has"
-            )
-    share = {
-        a: (1 + sum(g.has_directed_edge(*a) for g in others)) / (1 + len(others)) for a in evidence.arrows
-    }
-    sure = evidence.confidence
-    return replace(evidence, confidence={a: min(sure.get(a, 1.0), share[a]) for a in evidence.arrows})
-
-
-def with_claims(evidence: Evidence, claims: Iterable[Claim]) -> Evidence:
-    """Apply claims one after the other, the most probable first; one that no graph of the class agrees with is a conflict.
-
-    Claims that are not nearly certain are kept as weights.
-    """
-    sure = sorted((c for c in claims if c.probability >= CERTAIN), key=lambda c: -c.probability)
-    kept, dropped = KnowledgeBase(sure).resolved(evidence.graph.nodes)
-    conflicts = [_left_out(c, "", "it contradicts claims that are at least as probable") for c in dropped]
-    graph, used = evidence.graph, KnowledgeBase()
-    beyond: tuple[Claim, ...] = ()
-    for claim in kept:
-        try:
-            applied = used.with_claim(claim).apply(evidence.graph)
-            graph, used, beyond = applied.graph, used.with_claim(claim), applied.residual
-        except (KnowledgeError, GraphKindError) as problem:
-            conflicts.append(_left_out(claim, "the equivalence class", str(problem)))
-    sources = ", ".join(dict.fromkeys(c.source or "no source" for c in used))
-    before = {frozenset(a) for a in evidence.arrows}
-    fresh = [a for a in replace(evidence, graph=graph).arrows if frozenset(a) not in before]
-    why = {**evidence.why, **dict.fromkeys(fresh, f"follows from claims ({sources})")}
-    unsure = tuple(c for c in claims if c.probability < CERTAIN)
-    if graph.kind not in ONE_CLASS:
-        conflicts += [_left_out(c, "no equivalence class", "there is nothing to weigh") for c in unsure]
-    return replace(
-        evidence,
-        graph=graph,
-        why=why,
-        conflicts=(*evidence.conflicts, *conflicts),
-        claimed=frozenset(fresh),
-        weights=(*beyond, *unsure),
-        data_graph=evidence.graph,
-    )
-
-
-def _left_out(claim: Claim, data: str, why: str) -> Conflict:
-    return Conflict(
-        (claim.subject, claim.object), data, f"{claim} ({claim.source or 'claimed'})", "left out", why
-    )

@@ -19,6 +19,8 @@ __all__ = ["Budget", "Ledger", "Meter"]
 SPENT = "the budget is spent ("
 # Attempts in a row to which nothing came.
 GIVE_UP = 3
+# Replies from the first one on, none of which could be read.
+UNREADABLE = 5
 
 
 @dataclass(frozen=True)
@@ -170,14 +172,14 @@ class Meter:
         self.expert, self.budget, self.ledger = expert, budget, Ledger()
         self.spent_out = ""
         self._failures, self._has_answered = 0, False
+        self._unread, self._read = 0, False
         self._record, self._clock, self._start = record, clock, None if budget.seconds is None else clock()
 
     def ask(self, questions: Sequence[Question], purpose: str) -> list[Answer]:
         """Ask as many of the questions, in order, as the budget allows."""
         answers: list[Answer] = []
-        together = int(getattr(self.expert, "concurrency", 0)) or max(len(questions), 1)
         while len(answers) < len(questions):
-            rest = questions[len(answers) : len(answers) + together]
+            rest = questions[len(answers) : len(answers) + self._together(len(questions))]
             affordable = self._affordable(rest)
             answers += self._booked(self._asked(rest[:affordable]) if affordable else [], purpose)
             if affordable < len(rest) or self.spent_out:
@@ -185,6 +187,19 @@ class Meter:
         self.spent_out = self.spent_out or _told_by(answers)
         unasked = [self._missing(q, f"{SPENT}{self.spent_out})") for q in questions[len(answers) :]]
         return answers + self._booked(unasked, purpose)
+
+    def _together(self, number: int) -> int:
+        """Return how many questions to send at once: few until one reply could be read, so that an expert who cannot be understood is found out early."""
+        most = int(getattr(self.expert, "concurrency", 0)) or max(number, 1)
+        by_machine = getattr(self.expert, "repeats", True)
+        return min(most, max(1, UNREADABLE - self._unread)) if by_machine and not self._read else most
+
+    def _count_unread(self, answers: Sequence[Answer]) -> None:
+        """Give up an expert of whom not one of the first replies could be read."""
+        self._read |= any(a.status == "answered" for a in answers)
+        self._unread += sum(a.status == "invalid" for a in answers)
+        if not self._read and self._unread >= UNREADABLE:
+            self.spent_out = f"patience: none of the first {self._unread} replies could be read, the last: {answers[-1].problem}"
 
     def _asked(self, questions: Sequence[Question]) -> list[Answer]:
         """Ask; an expert who has answered before and now cannot be asked leaves questions open, and is given up after some attempts."""
@@ -198,6 +213,7 @@ class Meter:
         silent = all(a.status == "missing" for a in answers)
         self._failures = self._failures + 1 if silent else 0
         self._has_answered |= not silent
+        self._count_unread(answers)
         if self._failures >= GIVE_UP:
             self.spent_out = (
                 f"patience: {self._failures} attempts in a row failed, the last with: {answers[0].problem}"
@@ -248,6 +264,13 @@ class Meter:
             low, high = (low, middle) if over else (middle, high)
         self.spent_out = self.budget.exceeded_by(self.ledger.total + self.expert.estimate(questions[:high]))
         return low
+
+
+def in_words(spent_out: str) -> str:
+    """Say why no more was asked; patience with an expert is no budget."""
+    if spent_out.startswith("patience: "):
+        return f"The expert was given up ({spent_out})"
+    return f"The budget was spent ({spent_out})"
 
 
 def _told_by(answers: Sequence[Answer]) -> str:

@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import Any, TypeAlias
 
 from causalkit.graph import CausalGraph
-from causalkit.llm_causal._ledger import Meter
+from causalkit.llm_causal._ledger import Meter, in_words
 from causalkit.llm_causal._questions import Answer, Question, Usage
 from causalkit.llm_causal._result import BuildResult, Conflict, OpenQuestions
 from causalkit.llm_causal._strategies import Strategy, Votes, count_votes, questions_for
@@ -48,8 +48,9 @@ def from_names(
         meter.ledger,
         None,
         OpenQuestions((), 0.0, Usage()),
-        not meter.spent_out and all(a.status == "answered" for a in answers),
+        not meter.spent_out and not _why_nothing(answers) and all(a.status == "answered" for a in answers),
         tuple(_notes(meter, answers)),
+        nothing=_why_nothing(answers),
     )
 
 
@@ -81,8 +82,19 @@ def _probabilities(votes: Votes) -> dict[Pair, float]:
 
 
 def _notes(meter: Meter, answers: Sequence[Answer]) -> list[str]:
-    spent = f"The budget was spent ({meter.spent_out}); the graph is of the answers that came."
-    return [NOT_CALIBRATED, *([spent] if meter.spent_out else []), *unanswered(answers)]
+    spent = f"{in_words(meter.spent_out)}; the graph is of the answers that came." if meter.spent_out else ""
+    nothing = _why_nothing(answers)
+    return [NOT_CALIBRATED, *filter(None, [spent, nothing]), *unanswered(answers)]
+
+
+def _why_nothing(answers: Sequence[Answer]) -> str:
+    """Say that nothing was said of any pair; nothing if something was: that there is no arrow is something."""
+    if any(a.says_something for a in answers):
+        return ""
+    if any(a.status == "answered" for a in answers):
+        return "The expert could not tell of any pair, so that there is no arrow means nothing."
+    unread = any(a.status == "invalid" for a in answers)
+    return "No reply of the expert could be read." if unread else "No answer came."
 
 
 def unanswered(answers: Sequence[Answer]) -> list[str]:

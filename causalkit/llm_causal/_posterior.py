@@ -11,7 +11,7 @@ With :math:`\rho = 1` a repeated question says nothing new, however often. The n
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -23,126 +23,12 @@ from causalkit.exceptions import ParameterError
 from causalkit.graph import CausalGraph
 from causalkit.llm_causal._members import Members
 from causalkit.llm_causal._questions import Answer, Choice, Question
+from causalkit.llm_causal._reliability import OUTCOMES, SILENT, Reliability, outcome_of
+from causalkit.llm_causal._support import Statement, Support, coin_test, supported
 
-__all__ = ["ClassPosterior", "Reliability"]
+__all__ = ["ClassPosterior"]
 
 Floats: TypeAlias = NDArray[np.float64]
-OUTCOMES: tuple[Choice, ...] = ("forward", "backward", "cannot_tell")
-SILENT = 2
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """How often an expert names the right direction of an edge, and how often answers repeat a belief.
-
-    Parameters
-    ----------
-    right : float
-        Probability of the right direction.
-    wrong : float
-        Probability of the wrong one; the rest is silence ("cannot tell", "neither", "both").
-    persistence : float, default=1.0
-        Share of answers that repeat a belief about the pair. At 1, the cautious default, a repeated question says nothing new.
-
-    Raises
-    ------
-    ParameterError
-        If these are no probabilities.
-
-    Examples
-    --------
-    >>> from causalkit.llm_causal import Reliability
-    >>> Reliability(0.73, 0.10).accuracy
-    0.8795...
-    """
-
-    right: float
-    wrong: float
-    persistence: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name in ("right", "wrong", "persistence"):
-            check_share(name, getattr(self, name))
-        if self.right + self.wrong > 1 + 1e-9:
-            raise ParameterError(
-                f"right and wrong sum to {self.right + self.wrong:.3g}, which is more than 1"
-            )
-
-    @property
-    def silent(self) -> float:
-        """Probability of no direction."""
-        return max(0.0, 1 - self.right - self.wrong)
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right directions among those that are named."""
-        named = self.right + self.wrong
-        return self.right / named if named else 0.5
-
-    def table(self) -> Floats:
-        """Return probabilities of answers given the truth.
-
-        Returns
-        -------
-        numpy.ndarray of float, shape (2, 3)
-            Rows: the edge points backward, forward. Columns: forward, backward, silence.
-        """
-        return np.array([[self.wrong, self.right, self.silent], [self.right, self.wrong, self.silent]])
-
-    def predictive(self, outcomes: Sequence[int]) -> Floats:
-        """Return probabilities of the next answer, given the truth and the answers so far.
-
-        Parameters
-        ----------
-        outcomes : sequence of int
-            Columns of `table` that were answered to this question.
-
-        Returns
-        -------
-        numpy.ndarray of float, shape (2, 3)
-            As `table`; all of it that is left of the belief.
-        """
-        table, rho = self.table(), self.persistence
-        beliefs = table.copy()
-        for outcome in outcomes:
-            beliefs *= rho * (np.arange(3) == outcome) + (1 - rho) * table[:, [outcome]]
-        total = beliefs.sum(axis=1, keepdims=True)
-        beliefs = np.divide(beliefs, total, out=np.full_like(beliefs, 1 / 3), where=total > 0)
-        return np.asarray(rho * beliefs + (1 - rho) * table, dtype=float)
-
-    def log_odds(self, choices: Sequence[Choice]) -> float:
-        """Return how much answers about one edge speak for the direction in which they were asked.
-
-        Parameters
-        ----------
-        choices : sequence of str
-            Answers about one pair.
-
-        Returns
-        -------
-        float
-            Natural logarithm of the likelihood ratio of forward to backward; at most about 20 either way.
-        """
-        outcomes, total = [outcome_of(c) for c in choices], 0.0
-        for k, outcome in enumerate(outcomes):
-            backward, forward = self.predictive(outcomes[:k])[:, outcome]
-            total += float(np.log(max(forward, 1e-9)) - np.log(max(backward, 1e-9)))
-        return total
-
-    def effective_samples(self, k: int) -> float:
-        """Return how many independent answers k answers to one question are worth.
-
-        Parameters
-        ----------
-        k : int
-            Number of answers.
-
-        Returns
-        -------
-        float
-            The number k / (1 + (k - 1) persistence).
-        """
-        return k / (1 + (k - 1) * self.persistence)
 
 
 class ClassPosterior:
@@ -195,6 +81,7 @@ class ClassPosterior:
         self._members = Members.of(graph, check_count("max_members", max_members), rng)
         self.reliability = reliability
         self._answers: dict[tuple[str, str], tuple[int, ...]] = {}
+        self._claimed: tuple[Statement, ...] = ()
         self._weights = np.full(len(self._members.forward), 1 / len(self._members.forward))
         self._place = {edge: k for k, edge in enumerate(self._members.edges)}
 
@@ -329,7 +216,13 @@ class ClassPosterior:
         """The members of the class, or those that stand for it."""
         return self._members
 
-    def weighed(self, true: NDArray[np.bool_], probability: float) -> ClassPosterior:
+    def weighed(
+        self,
+        true: NDArray[np.bool_],
+        probability: float,
+        words: str = "a claim",
+        arrow: tuple[str, str] | None = None,
+    ) -> ClassPosterior:
         """Return the posterior given that a statement is true with a probability.
 
         Parameters
@@ -338,6 +231,10 @@ class ClassPosterior:
             In which members it is.
         probability : float
             Of the statement.
+        words : str, default="a claim"
+            The statement, for receipts of arrows that follow from it.
+        arrow : tuple of (str, str), optional
+            The arrow, if the statement is one.
 
         Returns
         -------
@@ -349,6 +246,11 @@ class ClassPosterior:
         updated = object.__new__(ClassPosterior)
         updated.__dict__.update(self.__dict__)
         updated._weights = weights / weights.sum() if weights.sum() > 0 else self._weights
+        if share >= 0.5:
+            likely = Statement(words, true, share, arrow)
+        else:
+            likely = Statement(f"not: {words}", ~true, 1 - share, arrow and (arrow[1], arrow[0]))
+        updated._claimed = (*self._claimed, likely)
         return updated
 
     @property
@@ -381,6 +283,11 @@ class ClassPosterior:
         return np.array(
             [_information(p, self._predictive(e)) for p, e in zip(self.marginals, self.edges, strict=True)]
         )
+
+    @property
+    def gain_if_even(self) -> float:
+        """The expected loss of entropy, in bits, from a first question about an edge of which both directions are equally probable."""
+        return _information(0.5, self.reliability.predictive(()))
 
     def spreads(self, values: Floats) -> Floats:
         """Return the expected loss of variance of a quantity from one more question about each edge.
@@ -483,38 +390,89 @@ class ClassPosterior:
         return self._members.member(row), float(self._weights[row])
 
     def oriented(self, confidence: float = 0.8) -> tuple[tuple[tuple[str, str], ...], float]:
-        """Choose arrows that are probable, and that can stand together.
+        """Choose arrows that answers or claims speak for, and that can stand together; see `support`.
 
         Parameters
         ----------
         confidence : float, default=0.8
-            Least posterior probability of an arrow, which must be above 1/2: at 1/2 both directions would do.
+            Least posterior probability, and least evidence, of an answer or a claim that is followed; both must be above 1/2: at 1/2 both directions would do.
 
         Returns
         -------
         arrows : tuple of (str, str)
-            Directions of some of `edges`, the surest first; one that no member has together with those before is left out.
+            Directions of some of `edges`, with all that follows from them. None before anything was answered or claimed, however many members agree.
         probability : float
-            Posterior probability that all of them are right.
+            Posterior probability of the answers and claims that were followed.
+        """
+        found = self.support(confidence)
+        return found.arrows, found.probability
+
+    def support(self, confidence: float = 0.8) -> Support:
+        """Say which arrows have evidence, and what follows from what.
+
+        Parameters
+        ----------
+        confidence : float, default=0.8
+            As for `oriented`.
+
+        Returns
+        -------
+        Support
+            Arrows and their reasons.
         """
         check_share("confidence", confidence)
-        ahead = self.marginals
-        sure = np.maximum(ahead, 1 - ahead)
-        inside = np.ones(len(self._weights), dtype=bool)
-        arrows = []
-        for k in np.argsort(-sure, kind="stable"):
-            forward = bool(ahead[k] >= 0.5)
-            agreeing = inside & (self._members.forward[:, k] == forward)
-            enough = sure[k] >= confidence - 1e-12 and sure[k] > 0.5 + 1e-9
-            if enough and self._weights[agreeing].sum() > 0:
-                arrows.append(self.edges[k] if forward else self.edges[k][::-1])
-                inside = agreeing
-        return tuple(arrows), float(self._weights[inside].sum())
+        return supported(self._members, self._weights, self._statements, confidence)
 
+    @property
+    def _statements(self) -> list[Statement]:
+        """What was said: the direction that the answers about an edge speak for, and claims."""
+        found = list(self._claimed)
+        for edge, outcomes in self._answers.items():
+            ahead = self._members.forward[:, self._place[edge]]
+            odds = self.reliability.log_odds([OUTCOMES[k] for k in outcomes])
+            u, v = edge if odds > 0 else edge[::-1]
+            alone = float(1 / (1 + np.exp(-abs(odds))))
+            found += (
+                [Statement(f"{u} -> {v}", ahead == (odds > 0), alone, (u, v))] if abs(odds) > 1e-9 else []
+            )
+        return found
 
-def outcome_of(choice: Choice) -> int:
-    """Return the column of a table of answers; all but the two directions is silence."""
-    return OUTCOMES.index(choice) if choice in OUTCOMES else SILENT
+    def coin_test(self, right: int = 0, wrong: int = 0) -> tuple[float, float]:
+        """Compare the answers with those of coins that are asked about the same edges.
+
+        Parameters
+        ----------
+        right, wrong : int
+            Directions of known edges that the same expert named rightly and wrongly.
+
+        Returns
+        -------
+        share : float
+            Of coins whose answers fit the class as well: a p-value; 1 if nothing was named. Claims do not count.
+        accuracy : float
+            That the answers show.
+        """
+        named = {e: [k for k in outcomes if k != SILENT] for e, outcomes in self._answers.items()}
+        said = {e: OUTCOMES[k[0]] == "forward" for e, k in named.items() if k}
+        return coin_test(self._members, said, right, wrong)
+
+    def trusting(self, reliability: Reliability) -> ClassPosterior:
+        """Return the same posterior for further answers of an expert of another reliability.
+
+        Parameters
+        ----------
+        reliability : Reliability
+            Of the expert.
+
+        Returns
+        -------
+        ClassPosterior
+            A new one.
+        """
+        updated = object.__new__(ClassPosterior)
+        updated.__dict__.update(self.__dict__)
+        updated.reliability = reliability
+        return updated
 
 
 def _entropy(weights: Floats) -> float:

@@ -89,11 +89,13 @@ class BuildResult:
     open : OpenQuestions
         What is left.
     complete : bool
-        False if the budget was spent, or the expert was refused, before all was done.
+        False if the budget was spent, the expert was not used, answers did not come or could not be read, or none of them named a direction.
     notes : tuple of str
         What a reader must know.
     entropy : tuple of float
         Bits that were left before the first question and after each one.
+    nothing : str, default=""
+        Why nothing was built: no edge that the data leave open got a direction, or, without data, nothing was said of any pair. Empty if something was, or nothing was left to build.
     """
 
     graph: CausalGraph
@@ -106,6 +108,7 @@ class BuildResult:
     complete: bool
     notes: tuple[str, ...]
     entropy: tuple[float, ...] = ()
+    nothing: str = ""
 
     def __str__(self) -> str:
         return self.to_markdown()
