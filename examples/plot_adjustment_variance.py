@@ -13,6 +13,7 @@ that only predicts the cause makes it less. The optimal set (Henckel, Perković 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from causalkit import CausalGraph
 from causalkit.strength import adjustment_sets, causal_strength, identify
@@ -30,7 +31,7 @@ print("all:", sum(1 for _ in adjustment_sets(graph, "x", "y", minimal_only=False
 def draw(seed: int, n: int = 300) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     i, a, r, s, e = rng.normal(size=(5, n))
-    x = (2 * i + a + rng.normal(size=n) > 0).astype(int)
+    x = (0.9 * i + 0.5 * a + rng.normal(size=n) > 0).astype(int)
     b = a + 0.7 * rng.normal(size=n)
     m = x + 1.5 * s + 0.3 * rng.normal(size=n)
     return pd.DataFrame(
@@ -38,10 +39,11 @@ def draw(seed: int, n: int = 300) -> pd.DataFrame:
     )
 
 
+models = {"outcome_model": LinearRegression(), "propensity_model": LogisticRegression()}
 sets = [("a", "i"), ("a",), ("b",), ("b", "r"), ("b", "r", "s")]
 estimates = {
     z: [
-        causal_strength(graph, "x", "y", data=draw(seed), adjustment_set=z, estimator="aipw").value
+        causal_strength(graph, "x", "y", data=draw(seed), adjustment_set=z, estimator="aipw", **models).value
         for seed in range(60)
     ]
     for z in sets
@@ -51,10 +53,10 @@ rng = np.random.default_rng(0)
 for k, (z, values) in enumerate(estimates.items()):
     best = set(z) == set(identify(graph, "x", "y").adjustment_set)
     ax.plot(values, k + rng.uniform(-0.18, 0.18, len(values)), ".", color="C0" if best else "0.6", ms=5)
-    ax.text(3.05, k, f"s.d. {np.std(values):.2f}", va="center")
+    ax.text(2.25, k, f"s.d. {np.std(values):.2f}", va="center")
 ax.axvline(1, color="0.4", ls="--", lw=1)
 ax.set_yticks(range(len(sets)), [", ".join(z) for z in sets])
-ax.set(xlabel="estimated effect, 60 draws of 300 rows (truth: 1)", ylabel="adjusted for", xlim=(-1.3, 3.6))
+ax.set(xlabel="estimated effect, 60 draws of 300 rows (truth: 1)", ylabel="adjusted for", xlim=(-0.2, 2.8))
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%

@@ -65,16 +65,20 @@ class Redundancy:
             return f"keep one of {self.column!r} and {self.others[0]!r}"
         return f"leave {self.column!r} or one of the others out, or test with SkipDetermined"
 
-    def __str__(self) -> str:
+    @property
+    def how(self) -> str:
+        """In which way the others give it, in words."""
         others = ", ".join(map(repr, self.others))
-        how = {
+        return {
             "copy": f"nearly a copy of {others}",
             "sum": f"nearly a weighted sum of {others}",
             "product": f"nearly a product of powers of {others}",
             "function": f"nearly a function of {others}",
             "labels": f"fixed by the labels of {others}",
-        }
-        return f"{self.column!r} is {how[self.kind]}: {self.remedy}"
+        }[self.kind]
+
+    def __str__(self) -> str:
+        return f"{self.column!r} is {self.how}: {self.remedy}"
 
 
 def redundant_columns(data: Any, *, column_types: ColumnTypes = None) -> tuple[Redundancy, ...]:

@@ -286,7 +286,7 @@ def _adjustment_sets(case: _Case) -> RefutationTest:
         replace(case.found, kind="backdoor", adjustment_set=z, mediators=None, expression=None)
         for z in others
     ]
-    tables = [read_for(f, case.question, case.data) for f in found]
+    tables = [read_for(f, case.question, case.data, warns=False) for f in found]
     values = tuple(case.estimate(table, f) for table, f in zip(tables, found, strict=True))
     own = case.influence(case.table, case.found)
     chances = (
@@ -320,7 +320,7 @@ def _graph_edits(case: _Case) -> RefutationTest:
         labels.append(label)
         try:
             found = identified(graph, case.question, observed, None, strategy)
-            values.append(case.estimate(read_for(found, case.question, case.data), found))
+            values.append(case.estimate(read_for(found, case.question, case.data, warns=False), found))
         except GraphError:
             values.append(None)
     return RefutationTest("graph_edits", case.value, tuple(labels), tuple(values), None)

@@ -21,7 +21,7 @@ from causalkit.graph._routes import routes
 from causalkit.strength._answer import CausalStrength, arm_of, e_values, measure_of
 from causalkit.strength._attribution import ATTRIBUTION, observed_in
 from causalkit.strength._by_oracle import strength_from_oracle
-from causalkit.strength._codes import warn_of_codes
+from causalkit.strength._columns import warn_of_codes, warn_of_copies
 from causalkit.strength._estimators import Empty
 from causalkit.strength._identification import Identification, Strategy, check_adjustment, identify
 from causalkit.strength._means import ArmMeans
@@ -280,14 +280,17 @@ def identified(
     return found
 
 
-def read_for(found: Identification, question: Question, data: Any) -> Table:
-    """Read the columns that the estimate needs."""
+def read_for(found: Identification, question: Question, data: Any, *, warns: bool = True) -> Table:
+    """Read the columns that the estimate needs, and warn of those that are not what they seem."""
     _check_selected(found, data)
     names = [question.cause, question.effect, *found.columns]
     if question.clusters is not None:
         names.append(question.clusters)
     table = read_columns_of(data, names, found.graph.nodes, question.column_types)
-    warn_of_codes(table, found.columns, (question.cause, question.effect))
+    if warns:
+        warn_of_codes(table, found.columns, (question.cause, question.effect))
+    if warns and found.kind == "backdoor":
+        warn_of_copies(table, found.columns, question.cause, question.effect)
     return table
 
 

@@ -9,10 +9,17 @@ import pandas as pd
 import pytest
 
 from causalkit import CausalGraph
-from causalkit.exceptions import ColumnTypeWarning, DataError, GraphError, ParameterError, PositivityError
+from causalkit.exceptions import (
+    ColumnTypeWarning,
+    DataError,
+    GraphError,
+    ParameterError,
+    PositivityError,
+    RedundantColumnWarning,
+)
 from causalkit.graph._problem import read_problem
-from causalkit.strength import adjustment_sets, causal_strength, check_adjustment, identify
-from causalkit.strength._codes import lack_of_fit
+from causalkit.strength import adjustment_sets, causal_strength, check_adjustment, identify, refute
+from causalkit.strength._columns import lack_of_fit
 from causalkit.strength._frontdoor import front_door, is_front_door
 from causalkit.strength._general import general_estimand
 
@@ -347,4 +354,39 @@ def test_hospital_numbers_are_warned_of():
     x = (rng.random(2000) < expit(u[h])).astype(int)
     frame = pd.DataFrame({"z": h, "x": x, "y": x + 2 * u[h] + rng.normal(size=2000)})
     with pytest.warns(ColumnTypeWarning, match="60 different whole numbers"):
+        causal_strength(TRIANGLE, "x", "y", data=frame)
+
+
+def test_refute_warns_of_hospital_numbers_too():
+    """As numbers they refute the right graph, as labels they do not."""
+    rng = np.random.default_rng(7)
+    h, u = rng.integers(0, 40, 3000), rng.normal(size=40)
+    x = (rng.random(3000) < expit(u[h])).astype(int)
+    frame = pd.DataFrame(
+        {"z": h, "w": rng.integers(0, 2, 3000), "x": x, "y": x + 2 * u[h] + rng.normal(size=3000)}
+    )
+    graph = CausalGraph.parse("z -> x; z -> y; x -> y; w -> y")
+    with pytest.warns(ColumnTypeWarning, match="'z' holds 40"):
+        found = causal_strength(graph, "x", "y", data=frame)
+    with pytest.warns(ColumnTypeWarning, match="'z' holds 40"):
+        refute(found, frame, tests=["adjustment_sets"])
+    kinds = {"z": "categorical"}
+    found = causal_strength(graph, "x", "y", data=frame, column_types=kinds, estimator="aipw")
+    assert refute(found, frame, tests=["adjustment_sets"])["adjustment_sets"].p_value > 0.05
+
+
+def test_a_copy_of_the_cause_is_warned_of():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=500)
+    frame = pd.DataFrame({"z": z, "x": z + 0.01 * rng.normal(size=500)})
+    frame["y"] = frame.x + rng.normal(size=500)
+    with pytest.warns(RedundantColumnWarning, match="the cause 'x' is nearly a copy of 'z'"):
+        causal_strength(TRIANGLE, "x", "y", data=frame, cause_values=(0.0, 1.0), n_resamples=20)
+
+
+def test_the_effect_under_another_name_is_warned_of():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=500)
+    frame = pd.DataFrame({"z": 2.2 * y + 1, "x": rng.integers(0, 2, 500), "y": y})
+    with pytest.warns(RedundantColumnWarning, match="the effect 'y' is nearly a copy of 'z'"):
         causal_strength(TRIANGLE, "x", "y", data=frame)

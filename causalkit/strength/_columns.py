@@ -1,4 +1,4 @@
-"""Whole numbers that may be the numbers of something, such as hospitals: what differs between them does not rise or fall with the number.
+"""A look at the columns before an effect is estimated: numbers that may be labels, and columns that say what cause or effect say.
 
 A column of labels that is read as a number is adjusted for as if hospital 7 were between 6 and 8. Whether it is one shows in the lack-of-fit test: the mean of
 cause or effect at every number against a smooth function of the number, by the spread of rows that share a number (Draper and Smith 1998, section 2.1). It
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from causalkit._validation import Table
-from causalkit.exceptions import ColumnTypeWarning
+from causalkit.exceptions import ColumnTypeWarning, RedundantColumnWarning
+from causalkit.independence import redundant_columns
 from causalkit.strength._sample import MANY_LEVELS
 
 Floats = NDArray[np.float64]
@@ -49,6 +50,25 @@ def warn_of_codes(table: Table, columns: Sequence[str], targets: Sequence[str]) 
                 f"something and not a quantity. If so, declare column_types={{{name!r}: 'categorical'}}; to silence this warning, 'continuous'"
             )
             warnings.warn(text, ColumnTypeWarning, stacklevel=4)
+
+
+def warn_of_copies(table: Table, adjusted: Sequence[str], cause: str, effect: str) -> None:
+    """Warn of numbers that give the cause, and of an effect that is a copy of one of them; that two arms cannot be compared is an error of its own."""
+    is_dose = len(np.unique(table.values[:, table.index(cause)])) > 2
+    for found in redundant_columns(table.select([table.index(name) for name in (*adjusted, cause, effect)])):
+        if found.kind == "labels" or not {*found.others} <= {*adjusted}:
+            continue
+        if found.column == cause and is_dose:
+            why = "no rows show what happens if it changes and they do not; leave them out, if the graph allows it, or ask about another cause"
+            _warn(f"the cause {cause!r} is {found.how}: {why}")
+        elif found.column == effect and found.kind == "copy":
+            _warn(
+                f"the effect {effect!r} is {found.how}: if it is the effect under another name, it is no column to adjust for"
+            )
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, RedundantColumnWarning, stacklevel=5)
 
 
 def _repeats(number: Floats) -> bool:
