@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from causalkit import CausalGraph, Mark
 from causalkit.exceptions import GraphError, GraphKindError, InvalidGraphError
-from causalkit.graph import random_dag
+from causalkit.graph import _pag, random_dag
 from tests.graph.strategies import admgs, dags
 
 NAMES = "ABCD"
@@ -231,6 +231,27 @@ def test_pag_of_six_nodes_is_what_the_walk_through_the_class_shares(seeds, limit
             checked += 1
             np.testing.assert_array_equal(mag.to_pag().marks, common(list(members)), err_msg=f"seed {seed}")
     assert checked > least
+
+
+# Worlds in which one mark is put by one rule alone: graph, rule, the tail that it puts.
+NEEDS = [
+    ("a -> b; a -> c; b -> c; d -> b; b -> e; d -> c; e -> c; f -> c; e -> f; g -> f", "_rule_8", ("b", "c")),
+    ("a -> b; a -> c; a -> d; a -> e; b -> c; b -> d; c -> e; d -> e", "_rule_10", ("a", "e")),
+]
+
+
+@pytest.mark.parametrize(("text", "rule", "tail"), NEEDS)
+def test_worlds_that_need_a_rule(monkeypatch, text, rule, tail):
+    """Without it the tail is a circle, and all members of the class share it."""
+    mag = CausalGraph.parse(text).to_mag()
+    a, b = (mag.index(n) for n in tail)
+    whole = mag.to_pag().marks
+    assert whole[b, a] == Mark.TAIL
+    members = members_without_selection(mag, 400)
+    assert 1 < len(members) < 400
+    np.testing.assert_array_equal(whole, common(list(members)))
+    monkeypatch.setattr(_pag, "_RULES", tuple(r for r in _pag._RULES if r.__name__ != rule))
+    assert _pag.completed(mag.marks)[b, a] == Mark.CIRCLE
 
 
 def test_a_tail_is_never_walked_into():
