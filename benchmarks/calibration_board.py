@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +139,13 @@ NULLS: dict[str, Callable[[Noise], Floats]] = {
     "bounded": bounded,
     "rounded": rounded,
 }
-TESTS: dict[str, Callable[[], FittedTest]] = {"kci": KCI, "gcm": GCM, "rcit": RCIT, "fisher_z": FisherZ}
+TESTS: dict[str, Callable[[], FittedTest]] = {
+    "kci": KCI,
+    "kci_few_rows": partial(KCI, few_rows=True),
+    "gcm": GCM,
+    "rcit": RCIT,
+    "fisher_z": FisherZ,
+}
 
 
 def draw(null: str, n: int, world: str, repetition: int) -> Floats:

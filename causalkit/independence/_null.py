@@ -339,10 +339,14 @@ def _by_exchange(batch: PairBatch, k: int, exchanges: Iterator[NDArray[np.intp]]
 
 def _results(batch: PairBatch, tail: Callable[[int, float], dict[str, Any]]) -> list[TestResult]:
     """Return one result per pair, given what a law says about the statistic of a pair."""
-    statistics, effects = (batch.moments.statistic / batch.inflation).tolist(), batch.moments.effect.tolist()
+    statistics, effects = batch.moments.statistic / batch.inflation, batch.moments.effect
+    mean, factor = batch.few_rows
+    # A law has a mean and a variance of its own: it is asked about what lies as far from them as the statistic lies from those of few rows.
+    asked = batch.moments.mean + factor * (statistics - mean)
+    rows = zip(statistics.tolist(), effects.tolist(), asked.tolist(), strict=True)
     return [
-        TestResult(statistic, n=batch.n, effect_size=effect, **tail(k, statistic))
-        for k, (statistic, effect) in enumerate(zip(statistics, effects, strict=True))
+        TestResult(statistic, n=batch.n, effect_size=effect, **tail(k, where))
+        for k, (statistic, effect, where) in enumerate(rows)
     ]
 
 

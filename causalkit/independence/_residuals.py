@@ -32,6 +32,8 @@ __all__ = ["LeadingSpectrum", "Moments", "PairBatch", "Side"]
 EXACT_ROWS = 3000
 # For so few pairs no Gram matrix needs to be shared, and a fused kernel writes none.
 FEW_PAIRS = 2
+# The variance off the diagonal of W is taken to be at least this share of the whole.
+LEAST_SHARE = 0.05
 
 Rows: TypeAlias = slice | NDArray[np.intp]
 
@@ -97,6 +99,8 @@ class PairBatch:
         Data and array library.
     seed : int
         Names all random streams of the test.
+    corrected : bool, default=False
+        Whether laws are corrected for few rows (`few_rows`).
     """
 
     left: Side
@@ -106,6 +110,7 @@ class PairBatch:
     joined: bool
     work: Workspace
     seed: int
+    corrected: bool = False
 
     @property
     def n(self) -> int:
@@ -304,6 +309,41 @@ class PairBatch:
         total = own.sum(axis=1)
         return np.asarray((total[:, None] + total[None, :] - self.n + cross) / (own @ own.T))
 
+    # -- few rows ---------------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def few_rows(self) -> tuple[Floats, Floats]:
+        r"""Mean of the statistic under independence, and the factor by which the law spreads too far, for each pair.
+
+        The law :math:`\sum_k \omega_k \chi^2_1` lets the diagonal of W vary as if its entries were squares of normal variables, but they are
+        observed: independence leaves open only the signs of entries off the diagonal, with variance :math:`2 \sum_{s \ne t} W_{st}^2`.
+        With narrow kernels and 50 rows that is half of :math:`2 \sum_{st} W_{st}^2`, with 1000 rows nearly all. Without conditioning set,
+        mean and variance are those over all permutations of the rows.
+        """
+        moments = self.moments
+        if not self.corrected:
+            return moments.mean, np.ones(len(self.pairs))
+        x, y = self._positions()
+        left, right = (
+            np.stack([self._own_diagonal(e) for e in side.factors]) for side in (self.left, self.right)
+        )
+        if self.z:
+            joint = left[x] * right[y] * self._joining_diagonal
+            mean, variance = moments.mean, moments.variance - 2 * np.sum(joint**2, axis=1)
+        else:
+            (tx, ty), (sx, sy) = self._per_side(_trace), self._per_side(_squared_norm)
+            first, second = (
+                (tx[x], sx[x], np.sum(left**2, axis=1)[x]),
+                (ty[y], sy[y], np.sum(right**2, axis=1)[y]),
+            )
+            mean, variance = _permutation_moments(first, second, self.n)
+        # A difference of sums: where W is nearly diagonal there is nothing left to correct by.
+        return mean, np.sqrt(moments.variance / np.maximum(variance, LEAST_SHARE * moments.variance))
+
+    def _own_diagonal(self, e: Array) -> Floats:
+        backend = self.work.backend
+        return np.asarray(backend.to_numpy(backend.xp.sum(e**2, axis=1)), dtype=np.float64)
+
     # -- the spectrum ----------------------------------------------------------------------------------------------------------------
 
     def product(self, k: int, cut: float = 0.0) -> Floats:
@@ -401,6 +441,22 @@ class PairBatch:
 
     def _names(self, block: Block) -> list[str]:
         return [self.work.kernels.names[k] for k in block]
+
+
+def _permutation_moments(
+    first: tuple[Floats, Floats, Floats], second: tuple[Floats, Floats, Floats], n: int
+) -> tuple[Floats, Floats]:
+    """Return mean and variance of tr(A B) over permutations of the rows of B, given tr, tr of the square and sum of squared diagonal of A and of B.
+
+    A and B are centred. F. Kazi-Aoual, S. Hitier, R. Sabatier, J.-D. Lebreton, "Refined approximations to permutation tests for
+    multivariate inference", Computational Statistics & Data Analysis 20, 1995.
+    """
+    (a1, a2, _), (b1, b2, _) = first, second
+    spread = ((n - 1) * a2 - a1**2) * ((n - 1) * b2 - b1**2)
+    uneven = [n * (n + 1) * t3 - (n - 1) * (t1**2 + 2 * t2) for t1, t2, t3 in (first, second)]
+    common = 2 * spread / ((n - 1) ** 2 * (n + 1) * (n - 2))
+    rest = uneven[0] * uneven[1] / ((n + 1) * n * (n - 1) * (n - 2) * (n - 3))
+    return a1 * b1 / (n - 1), common + rest
 
 
 def _trace(e: Array, xp: Any) -> Array:

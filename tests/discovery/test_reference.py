@@ -203,7 +203,7 @@ def replay(case, test):
         "null": Spectral(leading=None, cut=1e-5 if test["given"] else 1e-6),
     }
     x, y = columns_of(case, test["i"]), columns_of(case, test["j"])
-    return kci_test(x, y, z, width=width, time_width=case["widthT_arg"] or 0.1, **options), n
+    return kci_test(x, y, z, width=width, few_rows=False, time_width=case["widthT_arg"] or 0.1, **options), n
 
 
 FIXED = [c for c in E if c["if_GP1"] == 0 and not c.get("dlabel")]
@@ -241,7 +241,14 @@ def test_runs_without_borderline_tests_give_the_same_graph_before_phase_three(ca
     from causalkit.independence import KCI
 
     kind = "time" if case["c_index"].startswith("time") else "ordinal"
-    test = KCI(regression=1e-3, form="joined", shared=0.0, null=Spectral(leading=None), factorization="exact")
+    test = KCI(
+        few_rows=False,
+        regression=1e-3,
+        form="joined",
+        shared=0.0,
+        null=Spectral(leading=None),
+        factorization="exact",
+    )
     model = CDNOD(
         ci_test=test,
         alpha=case["alpha"],

@@ -66,7 +66,7 @@ def test_every_library_gives_the_p_values_of_numpy(name, options):
 def test_fused_kernels_give_the_p_values_of_array_calls(name, options):
     backend = get_backend(name, "cpu" if name == "numpy" else "cuda", fused=True)
     # Other pivots: where the rank of a kernel on Z is bounded, another kernel of that rank.
-    np.testing.assert_allclose(p_values(backend=backend, **options), p_values(**options), atol=3e-4)
+    np.testing.assert_allclose(p_values(backend=backend, **options), p_values(**options), atol=5e-4)
 
 
 def test_fused_kernels_need_cupy():
@@ -133,7 +133,7 @@ def test_factors_give_what_whole_matrices_give(n, n_z):
     x, y = np.sin(z.sum(1)) + rng.normal(size=n), z[:, 0] ** 2 + rng.normal(size=n)
     width = 1.2 if n <= 200 else 0.6
     expected = whole_matrices(x, y, z, 1e-3, width * np.sqrt(n_z))
-    options = {"regression": 1e-3, "form": "joined"}
+    options = {"few_rows": False, "regression": 1e-3, "form": "joined"}
     assert kci_test(x, y, z, **options).p_value == pytest.approx(expected, abs=1e-4)
     assert kci_test(x, y, z, factorization="exact", **options).p_value == pytest.approx(expected, abs=1e-7)
 

@@ -42,10 +42,12 @@ def test_unconditional(case):
     x, y = columns(A_ARRAYS, case, "xy")
     expected = case["result"]
     width = "empirical" if case["width_arg"] == 0 else case["width_arg"]
-    gamma = kci_test(x, y, width=width, factorization="exact")
+    gamma = kci_test(x, y, width=width, few_rows=False, factorization="exact")
     assert gamma.statistic == pytest.approx(expected["statistic"], rel=1e-9)
     assert gamma.p_value == pytest.approx(expected["p_gamma"], abs=1e-7)
-    spectral = kci_test(x, y, width=width, null=Spectral(leading=None, cut=1e-6), factorization="exact")
+    spectral = kci_test(
+        x, y, width=width, few_rows=False, null=Spectral(leading=None, cut=1e-6), factorization="exact"
+    )
     assert spectral.p_value == pytest.approx(expected["p_exact"], abs=1e-7)
 
 
@@ -65,10 +67,10 @@ def test_conditional_with_fixed_widths(case, swapped):
         "shared": 0.0,
         "time_width": 0.1,
     }
-    gamma = kci_test(x, y, z, null=Gamma(cut=1e-5), **options)
+    gamma = kci_test(x, y, z, few_rows=False, null=Gamma(cut=1e-5), **options)
     assert gamma.statistic == pytest.approx(expected["statistic"], rel=1e-7)
     assert gamma.p_value == pytest.approx(expected["p_gamma"], abs=1e-7)
-    spectral = kci_test(x, y, z, null=Spectral(leading=None), **options)
+    spectral = kci_test(x, y, z, few_rows=False, null=Spectral(leading=None), **options)
     assert spectral.p_value == pytest.approx(expected["p_exact"], abs=1e-7)
 
 
@@ -122,7 +124,9 @@ def test_marginal_likelihood_is_minimised_at_least_as_well(case):
 def test_conditional_with_learned_widths(case):
     x, y, z = columns(B_ARRAYS, case, "xyz")
     expected = case["results"]["t_gp"]
-    result = kci_test(x, y, z, form="joined", null=Gamma(cut=1e-5), regression="gaussian_process")
+    result = kci_test(
+        x, y, z, few_rows=False, form="joined", null=Gamma(cut=1e-5), regression="gaussian_process"
+    )
     assert result.statistic == pytest.approx(expected["statistic"], rel=1e-3)
     assert result.p_value == pytest.approx(expected["p_gamma"], abs=1e-3)
 
@@ -140,7 +144,9 @@ def test_agreement_with_causal_learn(n, n_z):
     data = np.column_stack([x, y, z])
     width = {150: 1.2, 300: 0.7}[n] if n_z else {150: 0.8, 300: 0.5}[n]
     theirs = CIT(data, "kci", approx=True)(0, 1, list(range(2, 2 + n_z)))
-    ours = KCI(width=width, regression=1e-3, form="joined").fit(data)(0, 1, tuple(range(2, 2 + n_z)))
+    ours = KCI(width=width, regression=1e-3, form="joined", few_rows=False).fit(data)(
+        0, 1, tuple(range(2, 2 + n_z))
+    )
     assert ours.p_value == pytest.approx(theirs, abs=2.5e-4)
 
 
