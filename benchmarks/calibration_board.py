@@ -1,7 +1,7 @@
 """How often each test rejects a true independence, on laws of data that the other studies do not have.
 
 Usage: ``python benchmarks/calibration_board.py run [--repetitions 200] [--tests kci gcm] [--rows 50 200 1000] [--nulls t2] [--jobs 2]``
-and then ``python benchmarks/calibration_board.py table``. Repetitions are added in rounds to a dated file,
+and then ``python benchmarks/calibration_board.py table``, or ``page`` for the tables of the documentation. Repetitions are added in rounds to a dated file,
 ``benchmarks/results/calibration_board_DATE.csv``, where a later run of the same date goes on. Every repetition is one draw, which all
 tests see; with a dependence, which ``power`` asks for, a part of Y's noise is X's.
 """
@@ -28,6 +28,7 @@ from causalkit.independence import GCM, KCI, RCIT, FisherZ
 from causalkit.independence._base import FittedTest
 
 RESULTS = Path(__file__).parent / "results"
+DOCS = Path(__file__).parent.parent / "docs" / "user" / "tables"
 KEYS = ["test", "rows", "null", "world"]
 LEVELS = (0.01, 0.05)
 ROUND = 50
@@ -140,7 +141,7 @@ NULLS: dict[str, Callable[[Noise], Floats]] = {
     "rounded": rounded,
 }
 TESTS: dict[str, Callable[[], FittedTest]] = {
-    "kci": KCI,
+    "kci": partial(KCI, few_rows=False),
     "kci_few_rows": partial(KCI, few_rows=True),
     "gcm": GCM,
     "rcit": RCIT,
@@ -211,13 +212,25 @@ def show(options: argparse.Namespace) -> None:
             print(part.pivot_table("share", ["rows", "null"], "test").to_string(float_format="{:.3f}".format))
 
 
+def page(options: argparse.Namespace) -> None:
+    """Write the tables of the documentation: shares of rejections at .05, and the fewest repetitions behind them."""
+    table = load(options.file).reset_index()
+    table["share"] = table.r05 / table.repetitions
+    for world, part in table.groupby("world"):
+        wide = part.pivot_table("share", ["rows", "null"], "test")[list(TESTS)]
+        wide.insert(0, "repetitions", part.groupby(["rows", "null"]).repetitions.min())
+        path = DOCS / f"calibration_board_{world}.csv"
+        text = wide.reset_index().astype({"repetitions": int}).to_csv(index=False, float_format="%.3f")
+        path.write_text(text, encoding="utf-8")
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     default = RESULTS / f"calibration_board_{dt.date.today().isoformat()}.csv"
     commands = parser.add_subparsers(required=True)
-    runner, writer = commands.add_parser("run"), commands.add_parser("table")
-    for command, function in ((runner, run), (writer, show)):
+    runner, writer, pages = (commands.add_parser(name) for name in ("run", "table", "page"))
+    for command, function in ((runner, run), (writer, show), (pages, page)):
         command.add_argument("--file", type=Path, default=default)
         command.set_defaults(run=function)
     runner.add_argument("--repetitions", type=int, default=200)
