@@ -15,9 +15,13 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
+from sklearn.preprocessing import SplineTransformer
 
 from causalkit._validation import Floats, Table
 from causalkit.evaluation._assess import SEVERAL_COLUMNS, Rows, Sample, design
+
+# Columns with no more values than these are levels.
+LEVELS = 8
 
 Correlation: TypeAlias = Literal["pearson", "spearman"]
 
@@ -75,3 +79,23 @@ def matched_mean(scores: Floats, pairs: list[tuple[int, int]]) -> float:
     if not len(scores):
         return 0.0
     return float(sum(scores[i, j] for i, j in pairs)) / len(scores)
+
+
+def ranked(columns: Floats) -> Floats:
+    """Return the ranks within every column."""
+    return np.asarray(rankdata(columns, axis=0))
+
+
+def functions_of(values: Floats, knots: int = 6) -> Floats:
+    """Return columns of which functions of some values are combinations: of their levels if these are few, otherwise smooth ones."""
+    different = np.unique(values)
+    if len(different) <= LEVELS:
+        return orthonormal((values[:, None] == different).astype(float))
+    places = np.unique(np.quantile(values, np.linspace(0, 1, knots)))[:, None]
+    return orthonormal(SplineTransformer(knots=places, degree=3).fit_transform(values[:, None]))
+
+
+def orthonormal(columns: Floats) -> Floats:
+    """Return orthonormal columns that span the same as these after centring."""
+    left, values, _ = np.linalg.svd(columns - columns.mean(axis=0), full_matrices=False)
+    return np.asarray(left[:, values > 1e-9 * max(values[0], 1e-300)])

@@ -14,8 +14,14 @@ import numpy as np
 from causalkit._random import stream
 from causalkit._validation import Floats, Table
 from causalkit.evaluation._assess import SEVERAL_COLUMNS, design
-from causalkit.evaluation._association import Correlation, associations, unit_columns
-from causalkit.evaluation._leaks import _functions, _orthonormal, _ranked
+from causalkit.evaluation._association import (
+    Correlation,
+    associations,
+    functions_of,
+    orthonormal,
+    ranked,
+    unit_columns,
+)
 
 EXCHANGES, LEVEL = 499, 0.05
 # A mixture has this much of its variance from other factors, beyond what its own explains.
@@ -41,11 +47,11 @@ class Mixture:
 
 def limits_of_chance(factors: Table, codes: Floats, correlation: Correlation, base: int) -> Floats:
     """Return for every factor the association that its best code must pass; one of twenty sets of unrelated codes passes any of them."""
-    ready = _ranked(codes) if correlation == "spearman" else codes
+    ready = ranked(codes) if correlation == "spearman" else codes
     numbers = [k for k, kind in enumerate(factors.types) if kind not in SEVERAL_COLUMNS]
     values = factors.values.copy()
     if correlation == "spearman":
-        values[:, numbers] = _ranked(values[:, numbers])
+        values[:, numbers] = ranked(values[:, numbers])
     table, rng = Table(factors.names, values, factors.types), stream(base, 83)
     null = np.array(
         [associations(table, ready[rng.permutation(len(ready))]).max(axis=1) for _ in range(EXCHANGES)]
@@ -61,7 +67,7 @@ def mixtures(factors: Table, codes: Floats, pairs: Mapping[str, int], base: int)
     for name, code in pairs.items():
         own = _columns(factors, [factors.index(name)], knots=6)
         rest = _columns(factors, [k for k in range(len(factors.names)) if factors.names[k] != name], knots=3)
-        mixture = _mixture(unit_columns(_ranked(codes[:, [code]]))[:, 0], own, rest, stream(base, 89, code))
+        mixture = _mixture(unit_columns(ranked(codes[:, [code]]))[:, 0], own, rest, stream(base, 89, code))
         if mixture.p_value <= LEVEL / len(pairs) and mixture.others >= MUCH:
             found[name] = mixture
     return found
@@ -69,9 +75,9 @@ def mixtures(factors: Table, codes: Floats, pairs: Mapping[str, int], base: int)
 
 def _columns(factors: Table, places: Sequence[int], knots: int) -> Floats:
     blocks = [
-        _orthonormal(design(factors, k))
+        orthonormal(design(factors, k))
         if factors.types[k] in SEVERAL_COLUMNS
-        else _functions(factors.values[:, k], knots)
+        else functions_of(factors.values[:, k], knots)
         for k in places
     ]
     return np.hstack(blocks) if blocks else np.zeros((factors.n_rows, 0))
@@ -82,7 +88,7 @@ def _mixture(code: Floats, own: Floats, rest: Floats, rng: np.random.Generator) 
     mine = own.T @ code
     left = code - own @ mine
     more = rest - own @ (own.T @ rest)
-    basis = _orthonormal(more) if more.size and np.abs(more).max() > 1e-6 else np.zeros((len(code), 0))
+    basis = orthonormal(more) if more.size and np.abs(more).max() > 1e-6 else np.zeros((len(code), 0))
     added = float(np.square(basis.T @ left).sum())
     null = [float(np.square(basis.T @ rng.permutation(left)).sum()) for _ in range(EXCHANGES)]
     p = (1 + sum(other >= added for other in null)) / (1 + EXCHANGES)

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
-from sklearn.preprocessing import SplineTransformer
 
 from causalkit._random import Seed, entropy, stream
 from causalkit._validation import Floats, Table, read_table
 from causalkit.evaluation._assess import SEVERAL_COLUMNS, design
-from causalkit.evaluation._association import unit_columns
+from causalkit.evaluation._association import LEVELS, functions_of, orthonormal, ranked, unit_columns
 from causalkit.evaluation._mcc import mcc
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ LEVEL_COPIES, LEVEL_ORDER = 0.01, 0.02
 EXCHANGES = 999
 # By how much codes must predict a factor better than the order does, in correlation, for the order not to be what they know.
 MARGIN = 0.05
-LEVELS, POWER = 8, 0.9
+POWER = 0.9
 # Coarse splines find copies with noise, fine ones those without.
 KNOTS = (3, 6, 40)
 # Pictures are looked at in so many places each way; a copy is no leak if one of them leaves over at most so many times as much.
@@ -177,7 +176,7 @@ def _by_copies(scored: Scored, first: Rows) -> tuple[list[str], list[str], str]:
     k = scored.codes.shape[1]
     level = LEVEL_COPIES / (15 * len(targets) * k)
     in_pairs = LEVEL_COPIES / (4 * len(targets) * max(k * (k - 1) / 2, 1))
-    units, ranks = unit_columns(scored.codes), unit_columns(_ranked(scored.codes))
+    units, ranks = unit_columns(scored.codes), unit_columns(ranked(scored.codes))
     shown = _Pictures(scored.part, first)
     found, plain = [], []
     for name, target in zip(names, targets, strict=True):
@@ -199,10 +198,6 @@ def _numbers(scored: Scored, first: Rows) -> dict[str, Floats]:
     rows, instances = first.astype(float), scored.part.groups[first].astype(float)
     same = np.array_equal(np.argsort(rows), np.argsort(instances)) or len(np.unique(instances)) < 3
     return {"row number": rows} if same else {"row number": rows, "instance number": instances}
-
-
-def _ranked(columns: Floats) -> Floats:
-    return np.asarray(stats.rankdata(columns, axis=0))
 
 
 @dataclass(frozen=True)
@@ -236,7 +231,7 @@ class _Pictures:
         elif copy.fit == "sum":
             # Encoders pick better directions than the largest: three times as many are allowed.
             width = min(3 * copy.wide, len(units) // 3)
-            left = 1 - float(np.square(_orthonormal(units)[:, :width].T @ target.fits[0]).sum())
+            left = 1 - float(np.square(orthonormal(units)[:, :width].T @ target.fits[0]).sum())
         else:
             left = float(1 - np.square(target.fits[int(copy.fit)].T @ units).sum(axis=0).max())
         return bool(left <= max(AS_PLAIN * copy.left, EXACT))
@@ -269,7 +264,7 @@ class _Target:
         number = cls.of_number(factors.values[:, k])
         if factors.types[k] not in SEVERAL_COLUMNS:
             return number
-        columns = _orthonormal(design(factors, k))
+        columns = orthonormal(design(factors, k))
         if factors.types[k] == "categorical":
             return cls(number.values, (columns,), False)
         return cls(number.values, (number.fits[0], columns, *number.fits[1:]), True)
@@ -279,7 +274,7 @@ class _Target:
         """Return a number as a target."""
         line = unit_columns(values[:, None])
         counts = sorted({min(max(2, len(values) // 5), knots) for knots in KNOTS})
-        return cls(values, (line, *_curves(values), *(_functions(values, c) for c in counts)), True)
+        return cls(values, (line, *_curves(values), *(functions_of(values, c) for c in counts)), True)
 
     def copies(self, codes: Floats, units: Floats, ranks: Floats, level: float) -> Iterator[_Copy]:
         """Yield codes that are a function of it: the closest by each fit, and one that keeps its order."""
@@ -307,7 +302,7 @@ class _Target:
 
     def _of_ranks(self, columns: Floats) -> Floats:
         """Return the columns for codes in ranks: a line in the ranks of the values for a line."""
-        return unit_columns(_ranked(self.values[:, None])) if columns.shape[1] == 1 else columns
+        return unit_columns(ranked(self.values[:, None])) if columns.shape[1] == 1 else columns
 
     def in_order(self, codes: Floats) -> NDArray[np.bool_]:
         """Return which codes put no two rows in the wrong order; a code of few different values tells too little to count."""
@@ -351,7 +346,7 @@ class _Target:
 
     def together(self, units: Floats, level: float) -> Iterator[_Copy]:
         """Yield all codes if they give it as a sum, where there are few of them."""
-        basis = _orthonormal(units)
+        basis = orthonormal(units)
         if not self.ordered or units.shape[1] < 3 or 3 * basis.shape[1] > len(units):
             return
         left = max(float(1 - np.square(basis.T @ self.fits[0]).sum()), 0.0)
@@ -373,20 +368,6 @@ def _curves(values: Floats) -> list[Floats]:
     if values.min() > -1:
         curves.append(np.log1p(values))
     return [unit_columns(curve[:, None]) for curve in curves]
-
-
-def _functions(values: Floats, knots: int = 6) -> Floats:
-    """Return columns of which functions of some values are combinations: of their levels if these are few, otherwise smooth ones."""
-    different = np.unique(values)
-    if len(different) <= LEVELS:
-        return _orthonormal((values[:, None] == different).astype(float))
-    places = np.unique(np.quantile(values, np.linspace(0, 1, knots)))[:, None]
-    return _orthonormal(SplineTransformer(knots=places, degree=3).fit_transform(values[:, None]))
-
-
-def _orthonormal(columns: Floats) -> Floats:
-    left, values, _ = np.linalg.svd(columns - columns.mean(axis=0), full_matrices=False)
-    return np.asarray(left[:, values > 1e-9 * max(values[0], 1e-300)])
 
 
 def _closeness(scored: Scored, targets: Sequence[_Target], level: float, in_pairs: float) -> str:
@@ -448,9 +429,9 @@ def _free_columns(scored: Scored) -> tuple[list[str], Floats, Rows]:
         k = scored.factors.index(name)
         several = scored.factors.types[k] in SEVERAL_COLUMNS
         blocks.append(
-            _orthonormal(design(scored.factors, k))
+            orthonormal(design(scored.factors, k))
             if several
-            else unit_columns(_ranked(scored.factors.values[:, [k]]))
+            else unit_columns(ranked(scored.factors.values[:, [k]]))
         )
     owner = np.repeat(np.arange(len(blocks)), [b.shape[1] for b in blocks])
     return list(scored.free), np.hstack(blocks), owner
@@ -476,13 +457,13 @@ def _probes(scored: Scored) -> dict[str, Floats]:
     out: dict[str, Floats] = {}
     for name, values in numbers.items():
         if len(np.unique(values)) > LEVELS:
-            out[name] = _functions(_ranked(values))
+            out[name] = functions_of(ranked(values))
             out[f"{name} of its neighbour"] = np.argsort(values, kind="stable").astype(float)
     cameras = np.column_stack(
         [mean((scored.part.views == v).astype(float)) for v in np.unique(scored.part.views)]
     )
     if np.ptp(cameras, axis=0).max() > 1e-9:
-        out["view"] = _orthonormal(cameras)
+        out["view"] = orthonormal(cameras)
     return out
 
 

@@ -89,10 +89,12 @@ class DivideAndCombine(FittedTest):
         order = np.arange(n) if count == 1 else as_generator(self.random_state).permutation(n)
         prototype = get_test(self.test)
         parts = [np.sort(rows) for rows in np.array_split(order, count)]
-        self._tests = [copy.copy(prototype).fit(self.table_.take(rows)) for rows in parts]
+        tables = [self.table_.take(rows) for rows in parts]
+        self._tests = [copy.copy(prototype).fit(table) for table in tables]
+        self._constant = [set(table.constant_columns()) for table in tables]
 
     def _test(self, i: int, j: int, given: tuple[int, ...]) -> TestResult:
-        return self._combined([test(i, j, given) for test in self._tests])
+        return self._combined([test(i, j, given) for test in self._tests], i, j)
 
     def batch(self, triples: Iterable[Triple]) -> list[TestResult]:
         """Test many triples on every part.
@@ -109,16 +111,20 @@ class DivideAndCombine(FittedTest):
         """
         checked = [self._check(*triple) for triple in triples]
         of_parts = [test.batch(checked) for test in self._tests]
-        return [self._combined(list(results)) for results in zip(*of_parts, strict=True)]
+        every = zip(zip(*of_parts, strict=True), checked, strict=True)
+        return [self._combined(list(results), i, j) for results, (i, j, _) in every]
 
-    def _combined(self, results: list[TestResult]) -> TestResult:
+    def _combined(self, results: list[TestResult], i: int, j: int) -> TestResult:
+        """Combine the parts in which both variables vary: elsewhere p is 1, which is no evidence and would outweigh that of the others."""
+        telling = [r for r, constant in zip(results, self._constant, strict=True) if not {i, j} & constant]
+        results = telling or results[:1]
         if len(results) == 1:
             return results[0]
         log_p = np.array([r.log_p_value for r in results])
         statistic, log_p_value = _stouffer(log_p) if self.combine == "stouffer" else _cauchy(log_p)
         effects = [r.effect_size for r in results if r.effect_size is not None]
         effect = float(np.mean(effects)) if effects else None
-        n = self.table_.n_rows
+        n = sum(r.n for r in results)
         return TestResult(statistic, math.exp(log_p_value), log_p_value, n, effect_size=effect)
 
 

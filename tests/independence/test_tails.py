@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from causalkit.independence import GCM, KCI
+from causalkit.exceptions import ConstantColumnWarning
+from causalkit.independence import GCM, KCI, DivideAndCombine
 from causalkit.independence._divide import _cauchy
 from causalkit.independence._null import _with_rest
 from causalkit.independence._tails import weighted_chi_square_tail
@@ -157,3 +158,17 @@ def test_with_many_rows_nothing_is_corrected():
     data = _no_dependence(0, 1500)
     p = [KCI(few_rows=few).fit(data)(0, 1, (2,)).p_value for few in (True, False)]
     assert p[0] == pytest.approx(p[1], abs=0.01)
+
+
+@pytest.mark.parametrize("combine", ["stouffer", "cauchy"])
+def test_parts_without_variation_do_not_outweigh_the_others(combine):
+    """One row in a thousand is not zero: most parts have none of them, and their p of 1 is no evidence."""
+    rng = np.random.default_rng(0)
+    x = np.zeros(2000)
+    x[rng.choice(2000, 4, replace=False)] = 1
+    y = rng.normal(size=2000) + 8 * x
+    test = DivideAndCombine("fisher_z", part_rows=100, combine=combine)
+    with pytest.warns(ConstantColumnWarning):
+        found = test.fit(np.column_stack([x, y]))(0, 1)
+    assert found.p_value < 1e-6
+    assert found.n < 2000
