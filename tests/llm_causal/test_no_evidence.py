@@ -202,7 +202,9 @@ class TestCoins:
         passing = [right for right in range(named + 1) if verdict(right) == "passed"]
         assert binom.sf(min(passing) - 1, named, 0.5) <= 0.05
 
-    @pytest.mark.parametrize("network", NETWORKS)
+    @pytest.mark.parametrize(
+        "network", [pytest.param(n, marks=pytest.mark.slow) if n == "sachs" else n for n in NETWORKS]
+    )
     def test_false_arrows_are_few(self, network):
         cpdag, truth = class_and_truth(network)
         runs, false = 60, 0

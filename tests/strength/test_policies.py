@@ -216,6 +216,7 @@ class TestRefuters:
         rejected = (self.p_values("adjustment_sets", 60) < 0.05).mean()
         assert rejected <= 0.15
 
+    @pytest.mark.slow
     def test_a_wrong_graph_is_rejected_by_its_other_sets(self):
         """Without a -> y sets with b in the place of a are not enough."""
         rejected = (self.p_values("adjustment_sets", 20, hidden=1.5, n=1500) < 0.05).mean()
