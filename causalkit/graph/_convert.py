@@ -183,10 +183,7 @@ def _attributes_of_nodes(other: Any) -> dict[str, dict[str, Any]]:
 
 def _meaning(node: str, values: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in values.items() if _has_meaning(key, value)}
-    role = role_in(
-        node,
-        {key: values[key] for key in ("role", *FLAGS) if key in kept or (key in FLAGS and key in values)},
-    )
+    role = role_in(node, kept | {key: values[key] for key in FLAGS if key in values})
     return kept | ({"role": role} if role else {})
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causalkit.exceptions import GraphError, NodeNotFoundError
-from causalkit.graph._bits import rows_to_masks, true_pairs
+from causalkit.graph._bits import mask_of, rows_to_masks, true_pairs
 from causalkit.graph._checks import MarkArray, check_marks, check_node_data, check_nodes, check_plane
 from causalkit.graph._edges import Columns, Edge, freeze_columns, make_edge, row, select
 from causalkit.graph._invariants import check_invariants
@@ -132,6 +132,10 @@ class GraphCore:
     @cached_property
     def _index(self) -> dict[str, int]:
         return {name: k for k, name in enumerate(self._nodes)}
+
+    def _having_role(self, role: str) -> int:
+        """Return the nodes that have a role, as a mask."""
+        return mask_of(self._index[n] for n, data in self.node_data.items() if data.get("role") == role)
 
     def index(self, node: str) -> int:
         """Return the position of a node in :attr:`nodes`.

@@ -405,7 +405,7 @@ class GraphClasses(GraphExchange):
     def _with_role(self, role: str, nodes: str | Iterable[str] | None) -> int:
         """Return the nodes named, or those with a role, as a mask."""
         if nodes is None:
-            return mask_of(self.index(n) for n, data in self.node_data.items() if data.get("role") == role)
+            return self._having_role(role)
         return mask_of(self.index(name) for name in as_names(nodes))
 
     def _over(self, kind: GraphKind, keep: Iterable[int], marks: Any, plane: Any = None) -> Self:

@@ -150,7 +150,7 @@ def read_problem(
         raise GraphError(
             f"{both} are among the causes and among the effects; an effect of a node on itself is not defined"
         )
-    selected = nodes_with_role(graph, "selection")
+    selected = graph._having_role("selection")
     _check_not_selected(graph, selected & (causes | effects))
     seen = _observed(graph, observed) & ~selected
     _check_observed(graph, seen, causes, "cause")
@@ -181,13 +181,8 @@ def _observed(graph: CausalGraph, observed: Iterable[str] | None) -> int:
 
 def observed_nodes(graph: CausalGraph) -> int:
     """Return the nodes that data can have as columns: those that are neither latent nor what the rows were selected on."""
-    hidden = nodes_with_role(graph, "latent") | nodes_with_role(graph, "selection")
+    hidden = graph._having_role("latent") | graph._having_role("selection")
     return (1 << graph.n_nodes) - 1 & ~hidden
-
-
-def nodes_with_role(graph: CausalGraph, role: str) -> int:
-    """Return the nodes that have a role."""
-    return mask_of(graph.index(n) for n, values in graph.node_data.items() if values.get("role") == role)
 
 
 def _check_not_selected(graph: CausalGraph, nodes: int) -> None:

@@ -398,7 +398,7 @@ class GraphQueries(GraphCore):
 
     def _selected(self, asked: int) -> int:
         """Return the nodes that the rows were selected on, none of which can be asked about."""
-        chosen = mask_of(self.index(n) for n, v in self.node_data.items() if v.get("role") == "selection")
+        chosen = self._having_role("selection")
         if chosen & asked:
             msg = f"the rows were selected on {self._names(members(chosen & asked))}, so that it does not vary in them; its role 'selection' says so"
             raise GraphError(msg)

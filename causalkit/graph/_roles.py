@@ -15,8 +15,6 @@ _FLAGS = (
     ("latent", _YES, _NO),
     ("unobserved", _YES, _NO),
 )
-
-
 FLAGS = tuple(key for key, *_ in _FLAGS)
 
 

@@ -13,10 +13,7 @@ from causalkit.strength._attribution import ATTRIBUTION, Observed, attribute
 from causalkit.strength._identification import Identification
 from causalkit.strength._means import ArmMeans
 from causalkit.strength._measures import Estimate, bounded, e_value, estimate
-from causalkit.strength._method import (
-    Settings,
-    Uncertainty,
-)
+from causalkit.strength._method import Settings, Uncertainty
 from causalkit.strength._overlap import Overlap
 
 __all__ = ["CausalStrength"]
@@ -58,7 +55,7 @@ class CausalStrength:
     n : int
         Rows.
     notes : tuple of str
-        What was clipped, smoothed or left out.
+        What was clipped, pooled or left out, and which models were used where straight lines do not fit.
     settings : Settings or None
         What was asked and how it was estimated, for `refute`; None if it came from an oracle.
     """

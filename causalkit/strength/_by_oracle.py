@@ -15,10 +15,7 @@ from causalkit.strength._general import probability_from_oracle
 from causalkit.strength._identification import Identification
 from causalkit.strength._means import ArmMeans
 from causalkit.strength._measures import Estimate
-from causalkit.strength._method import (
-    EXACT,
-    Question,
-)
+from causalkit.strength._method import EXACT, Question
 from causalkit.strength._oracle import ProbabilityOracle, checked_answers, probability_under_do
 
 Floats = NDArray[np.float64]

@@ -17,7 +17,7 @@ from causalkit.exceptions import ParameterError
 from causalkit.graph import CausalGraph
 from causalkit.graph._bits import mask_of, members
 from causalkit.graph._core import as_names
-from causalkit.graph._problem import Names, Problem, nodes_with_role, read_problem
+from causalkit.graph._problem import Names, Problem, read_problem
 from causalkit.graph._routes import KNOWN
 from causalkit.strength._cuts import MoralGraph
 from causalkit.strength._frontdoor import front_door
@@ -137,7 +137,7 @@ class Identification:
     @property
     def selected(self) -> tuple[str, ...]:
         """Nodes that the rows were selected on."""
-        return tuple(self.graph.nodes[k] for k in members(nodes_with_role(self.graph, "selection")))
+        return tuple(self.graph.nodes[k] for k in members(self.graph._having_role("selection")))
 
     @property
     def columns(self) -> tuple[str, ...]:
