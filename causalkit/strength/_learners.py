@@ -16,7 +16,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from scipy import stats
 from causalkit._random import stream
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
 Family = Literal["straight lines", "splines", "boosted trees"]
 FAMILIES: tuple[Family, ...] = ("straight lines", "splines", "boosted trees")
 # Smooth in everything, so that they may be fitted on the rows that they predict.
@@ -204,9 +205,22 @@ class Choice:
         return (said,)
 
 
-def choose(groups: Sequence[tuple[Floats, Floats]], families: Sequence[Family], *, is_event: bool) -> Choice:
-    """Return the family that predicts left-out rows best; groups have a model each, and one choice together."""
-    parts = [_left_out(x, y, families, is_event=is_event) for x, y in groups if _can_tell(x, y, is_event)]
+class Rows(NamedTuple):
+    """Columns and outcomes of one model, and the cluster of every row, None if rows are independent."""
+
+    x: Floats
+    y: Floats
+    clusters: Codes | None = None
+
+
+def choose(groups: Sequence[Rows], families: Sequence[Family], *, is_event: bool) -> Choice:
+    """Return the family that predicts left-out rows best; groups have a model each, and one choice together.
+
+    Clusters are left out whole, and their rows count together: otherwise what is common to a cluster would be taken for a curve.
+    """
+    parts = [
+        _left_out(rows, families, is_event=is_event) for rows in groups if _can_tell(rows.x, rows.y, is_event)
+    ]
     if len(parts) < len(groups) or len(families) < 2:
         return Choice()
     y = np.concatenate([p[0] for p in parts])
@@ -215,7 +229,8 @@ def choose(groups: Sequence[tuple[Floats, Floats]], families: Sequence[Family], 
     best = min(families, key=loss.__getitem__)
     base = fitted["straight lines"]
     others = [f for f in families if f != "straight lines"]
-    p = min(1.0, len(others) * min(_encompassed(y, base, fitted[f]) for f in others))
+    units = None if parts[0][2] is None else np.concatenate([p[2] for p in parts])
+    p = min(1.0, len(others) * min(_encompassed(y, base, fitted[f], units) for f in others))
     left = float(((y - base) ** 2).mean())
     gain = 1 - float(((y - fitted[best]) ** 2).mean()) / left if left else 0.0
     # Where nothing speaks against straight lines they stay: another family would add noise, and its penalty a bias.
@@ -227,19 +242,25 @@ def _can_tell(x: Floats, y: Floats, is_event: bool) -> bool:
     return bool(x.shape[1] and len(y) >= LEAST_ROWS_FOR_CHOICE and not few)
 
 
-def _left_out(x: Floats, y: Floats, families: Sequence[Family], *, is_event: bool) -> tuple[Floats, Floats]:
-    """Return some rows' outcomes, and their predictions by models fitted on other rows, shape (families, rows)."""
-    order = stream(0, 0).permutation(len(y))[:MOST_ROWS]
-    if is_event:  # every fold has its share of events
-        order = order[np.argsort(y[order], kind="stable")]
-    x, y, fold = x[order], y[order], np.arange(len(order)) % N_FOLDS
+def _left_out(
+    rows: Rows, families: Sequence[Family], *, is_event: bool
+) -> tuple[Floats, Floats, Codes | None]:
+    """Return some rows' outcomes, their predictions by models fitted on other rows, shape (families, rows), and their clusters."""
+    order = stream(0, 0).permutation(len(rows.y))[:MOST_ROWS]
+    if is_event and rows.clusters is None:  # every fold has its share of events
+        order = order[np.argsort(rows.y[order], kind="stable")]
+    x, y, units = rows.x[order], rows.y[order], None
+    fold = np.arange(len(order)) % N_FOLDS
+    if rows.clusters is not None:
+        units = rows.clusters[order]
+        fold = stream(0, 1).permutation(units.max() + 1)[units] % N_FOLDS
     fitted = np.empty((len(families), len(y)))
     for k, family in enumerate(families):
         for f in range(N_FOLDS):
             fitted[k, fold == f] = predict(
                 family, x[fold != f], y[fold != f], x[fold == f], is_event=is_event
             )
-    return y, fitted
+    return y, fitted, units
 
 
 def predict(family: Family, x: Floats, y: Floats, at: Floats, *, is_event: bool) -> Floats:
@@ -260,13 +281,14 @@ def _losses(y: Floats, fitted: Floats, *, is_event: bool) -> Floats:
     return np.asarray(-(y * np.log(p) + (1 - y) * np.log1p(-p)))
 
 
-def _encompassed(y: Floats, base: Floats, other: Floats) -> float:
+def _encompassed(y: Floats, base: Floats, other: Floats, units: Codes | None) -> float:
     """Return the p-value, one-sided, that what is left by one model does not move with what another adds."""
     step, left = other - base, y - base
     size = float(step @ step)
     if size <= 1e-12 * float(left @ left) or not size:
         return 1.0
     slope = float(step @ left) / size
-    # Robust to a noise that differs between rows.
-    se = float(np.sqrt((step**2) @ (left - slope * step) ** 2)) / size
+    # Robust to a noise that differs between rows, or is common to those of a cluster.
+    pulls = step * (left - slope * step)
+    se = float(np.linalg.norm(pulls if units is None else np.bincount(units, pulls))) / size
     return float(stats.norm.sf(slope / se)) if se else 1.0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.exceptions import ParameterError
-from causalkit.strength._learners import FAMILIES, SMOOTH, Choice, Family, choose, classifier, regressor
+from causalkit.strength._learners import FAMILIES, SMOOTH, Choice, Family, Rows, choose, classifier, regressor
 from causalkit.strength._sample import Sample
 
 Floats = NDArray[np.float64]
@@ -40,9 +40,9 @@ class Models:
         if self.outcome is None and of_outcome is None and estimator != "ipw":
             of_outcome = choose(_outcome_groups(sample), families, is_event=sample.is_event)
         if self.propensity is None and of_arm is None and sample.has_both_arms and estimator != "gcomp":
-            compared = sample.arm >= 0
-            groups = [(sample.covariates[compared], sample.arm[compared].astype(float))]
-            of_arm = choose(groups, families, is_event=True)
+            some = sample.take(np.flatnonzero(sample.arm >= 0))
+            rows = Rows(some.covariates, some.arm.astype(float), some.clusters)
+            of_arm = choose([rows], families, is_event=True)
         return replace(self, of_outcome=of_outcome, of_arm=of_arm)
 
     def notes(self) -> tuple[str, ...]:
@@ -116,9 +116,9 @@ def _family(choice: Choice | None) -> Family:
     return "straight lines" if choice is None else choice.family
 
 
-def _outcome_groups(sample: Sample) -> list[tuple[Floats, Floats]]:
+def _outcome_groups(sample: Sample) -> list[Rows]:
     """Return columns and outcomes of every model that is fitted: one per arm, or one over all values of the cause."""
     if not sample.has_both_arms:
-        return [(np.column_stack([sample.dose, sample.covariates]), sample.outcome)]
-    arms = [np.flatnonzero(sample.arm == a) for a in (0, 1)]
-    return [(sample.covariates[rows], sample.outcome[rows]) for rows in arms]
+        return [Rows(np.column_stack([sample.dose, sample.covariates]), sample.outcome, sample.clusters)]
+    arms = [sample.take(np.flatnonzero(sample.arm == a)) for a in (0, 1)]
+    return [Rows(arm.covariates, arm.outcome, arm.clusters) for arm in arms]

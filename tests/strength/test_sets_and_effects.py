@@ -327,6 +327,22 @@ def test_straight_lines_alone_miss_a_curve():
     assert causal_strength(TRIANGLE, "x", "y", data=curved(), **models).interval[0] > 1.5
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_cluster_has_in_common_is_no_curve(seed):
+    """Columns are fixed within clusters, and so is a part of the noise: taken row by row, every line is refuted."""
+    rng = np.random.default_rng(seed)
+    c = np.repeat(np.arange(60), 15)
+    z, u = rng.normal(size=(2, 60))[:, c]
+    x = (rng.random(900) < expit(z)).astype(int)
+    frame = pd.DataFrame({"z": z, "x": x, "y": x + z + u + rng.normal(size=900), "c": c})
+    found = causal_strength(TRIANGLE, "x", "y", data=frame, clusters="c", n_resamples=20)
+    assert not any("straight lines" in note for note in found.notes)
+    curve = causal_strength(
+        TRIANGLE, "x", "y", data=frame.assign(y=frame.y + 3 * z**2), clusters="c", n_resamples=20
+    )
+    assert any("straight lines do not fit the outcome" in note for note in curve.notes)
+
+
 def test_a_dose_is_not_a_straight_line_in_silence():
     rng = np.random.default_rng(5)
     z = rng.normal(size=1000)
