@@ -140,7 +140,7 @@ def test_the_correction_is_that_of_all_permutations():
     """Without conditioning set mean and variance are known; here against permutations that are drawn."""
     rng = np.random.default_rng(0)
     data = np.column_stack([rng.normal(size=60), rng.standard_t(3, size=60)])
-    batch = KCI(width=0.3).fit(data)._pair_batch([((0,), (1,))], ())
+    batch = KCI(width=0.3, few_rows=True).fit(data)._pair_batch([((0,), (1,))], ())
     mean, factor = batch.few_rows
     a, b = (batch._host(batch.left, 0), batch._host(batch.right, batch.pairs[0][1]))
     a, b = a @ a.T, b @ b.T
