@@ -82,12 +82,18 @@ def from_graph(graph, p):
         if e.is_directed and {e.u, e.v} <= set(names) and "confidence" in e.data
     }
     changing = arrows[p:, :p].any(axis=0) if len(marks) > p else None
-    reasons = {
-        (names.index(e.u), names.index(e.v)): (e.data.get("rule"), e.data.get("p_value"))
-        for e in graph.edges
-        if e.is_directed and {e.u, e.v} <= set(names)
+    return Found(marks[:p, :p] > 0, arrows[:p, :p], changing, confidence)
+
+
+def with_reasons(found, model):
+    """Add what each arrow rests on: rule, largest p, sets, agreeing sets, p given the middle."""
+    names = names_of(len(found.arrows))
+    found.reasons = {
+        (names.index(a), names.index(b)): (r.rule, r.p_value, r.n_sets, r.n_agreeing, r.p_given_middle)
+        for (a, b), r in model.orientation_.items()
+        if {a, b} <= set(names) and found.arrows[names.index(a), names.index(b)]
     }
-    return Found(marks[:p, :p] > 0, arrows[:p, :p], changing, confidence, reasons)
+    return found
 
 
 def causalkit(d, **parameters):
@@ -97,10 +103,8 @@ def causalkit(d, **parameters):
         types.update(dict.fromkeys(names_of(d.world.variables)[1::2], "ordinal"))
     frame = pd.DataFrame(d.data, columns=names_of(d.world.variables)).assign(context=d.context)
     types_of = {"column_types": types, "missing": "error" if d.world.missing == "none" else "testwise"}
-    return from_graph(
-        CDNOD(**types_of, n_components=0, **parameters).fit(frame, context="context").graph_,
-        d.data.shape[1],
-    )
+    model = CDNOD(**types_of, n_components=0, **parameters).fit(frame, context="context")
+    return with_reasons(from_graph(model.graph_, d.data.shape[1]), model)
 
 
 def from_causal_learn(matrix, p):

@@ -50,7 +50,11 @@ class Receipt:
     note : str
         The reason in words.
     statistic, p_value : float or None
-        The numbers behind it, where there are any.
+        The numbers behind it, where there are any; for a triple the largest p-value of a set that separates its ends and speaks for the arrow.
+    n_sets, n_agreeing : int or None
+        For an arrow that a triple decides: number of sets that separate its ends, and how many of them speak for the arrow.
+    p_given_middle : float or None
+        For an arrow of a collider: smallest p-value of its ends given the middle.
     confidence : float or None
         Probability that the arrow is right: for independent changes from the p-values of both directions, for the other rules the share of
         right arrows on simulated data. None for knowledge, and where there is no direction.
@@ -61,6 +65,9 @@ class Receipt:
     statistic: float | None = None
     p_value: float | None = None
     confidence: float | None = None
+    n_sets: int | None = None
+    n_agreeing: int | None = None
+    p_given_middle: float | None = None
 
 
 @dataclass
@@ -197,10 +204,16 @@ class Orienter:
 
     def _collider_receipt(self, c: TripleEvidence) -> Receipt:
         i, k, j = (self.names[v] for v in (c.i, c.k, c.j))
-        held = f"{k} is in {c.n_sets - c.n_without} of {c.n_sets} sets that separate {i} and {j} (largest p = {c.p_value:.3g})"
-        note = f"{held}; with {k} added they depend on each other (p = {c.p_given_middle:.3g})"
+        note = f"{_counts(c, i, k, j)}; with {k} added they depend on each other (p = {c.p_given_middle:.3g})"
         rule = "invariance" if c.i in self.contexts or c.j in self.contexts else "collider"
-        return Receipt(rule, note, p_value=c.p_value)
+        return Receipt(
+            rule,
+            note,
+            p_value=c.p_value,
+            n_sets=c.n_sets,
+            n_agreeing=c.n_without,
+            p_given_middle=c.p_given_middle,
+        )
 
     # -- consequences ----------------------------------------------------------------------------------------------------------
 
@@ -224,17 +237,20 @@ class Orienter:
         ]
         first = min(sources, key=lambda c: (c not in self.contexts, self.names[c]))
         a, b, c = self.names[first], self.names[tail], self.names[head]
-        found = self.evidence.get((min(first, head), tail, max(first, head)))
-        counts = (
-            ""
-            if found is None
-            else f": {b} is in {found.n_sets - found.n_without} of {found.n_sets} sets that separate {a} and {c}"
-        )
-        counts += "" if found is None else f" (largest p = {found.p_value:.3g})"
-        p = None if found is None else found.p_value
         if first in self.contexts:
-            return Receipt("invariance", f"the mechanism of {c} does not change with {a}{counts}", p_value=p)
-        return Receipt("meek-1", f"{c} -> {b} would make a new collider with {a}{counts}", p_value=p)
+            receipt = Receipt("invariance", f"the mechanism of {c} does not change with {a}")
+        else:
+            receipt = Receipt("meek-1", f"{c} -> {b} would make a new collider with {a}")
+        found = self.evidence.get((min(first, head), tail, max(first, head)))
+        if found is None:
+            return receipt
+        return replace(
+            receipt,
+            note=f"{receipt.note}: {_counts(found, a, b, c)}",
+            p_value=found.p_value,
+            n_sets=found.n_sets,
+            n_agreeing=found.n_sets - found.n_without,
+        )
 
     def put(self, tail: int, head: int, receipt: Receipt) -> None:
         """Orient an undirected edge and keep the reason."""
@@ -244,6 +260,11 @@ class Orienter:
     def _keep(self, tail: int, head: int, receipt: Receipt) -> None:
         known = SHARE_RIGHT.get(receipt.rule) if receipt.confidence is None else receipt.confidence
         self.receipts[tail, head] = replace(receipt, confidence=known)
+
+
+def _counts(c: TripleEvidence, i: str, k: str, j: str) -> str:
+    """Say in how many of the separating sets the middle is."""
+    return f"{k} is in {c.n_sets - c.n_without} of {c.n_sets} sets that separate {i} and {j} (largest p = {c.p_value:.3g})"
 
 
 def _unseen(skeleton: Skeleton, i: int, j: int) -> str:
