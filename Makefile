@@ -15,11 +15,14 @@ demo: $(VENV)/.demo
 	$(BIN)/causalkit discover demo/us_macro.csv --context date --out demo
 	@echo "look at demo/graph.svg and demo/driving_forces.png"
 
+# One thread for each of the two processes: more of them wait for one another, and the tests take twice as long.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2
 
 test-all: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 -m "not gpu and not network" --cov --cov-report=term
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m "not gpu and not network" --cov --cov-report=term
 
 # On a machine with a CUDA device: the tests that compare CuPy with NumPy, then all independence tests and searches on CuPy.
 test-gpu: $(VENV)/.test
@@ -33,9 +36,8 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# One thread: the examples time their work, and two threads on a busy machine wait for each other.
 docs: $(VENV)/.docs
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
+	$(ONE_THREAD) $(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
 bench: $(VENV)/.test

@@ -29,7 +29,7 @@ import numpy as np
 from causalkit._validation import ColumnTypes, Floats, Table, check_count
 from causalkit.discovery._colliders import ColliderRule
 from causalkit.discovery._contexts import ContextPoints, in_order, split_context
-from causalkit.discovery._driving_force import DrivingForce, ForceMethod, mechanism_force
+from causalkit.discovery._driving_force import DrivingForce, ForceMethod, mechanism_force, with_bands
 from causalkit.discovery._independent_change import ChangeScorer, IndependentChange
 from causalkit.discovery._interventions import intervention_contexts
 from causalkit.discovery._mechanism_parameters import ParameterEmbedding
@@ -73,7 +73,7 @@ class CDNOD(ConstraintSearch):
     n_components : int, default=3
         Components of each driving force; 0 leaves the driving forces out.
     n_resamples : int, default=0
-        Bootstrap resamples for the bands of driving forces; none where rows are left out for missing values.
+        Draws for the bands of driving forces; see `driving_force`.
     column_types : mapping or sequence, optional
         Types of columns; see `causalkit.independence.KCI`. **Numbered domains must be declared** ``"categorical"``: their labels
         are no numbers.
@@ -363,11 +363,12 @@ class CDNOD(ConstraintSearch):
 
 
 def _force_of_rows(force: DrivingForce, points: ContextPoints) -> DrivingForce:
-    """Give a driving force that was estimated on some of the rows to all of them; without bands."""
+    """Give a driving force that was estimated on some of the rows to all of them."""
     if points.source is None or len(force.components) == len(points.rows):
         return force
     known = force.cells.points.convert(points.source)
-    return dataclasses.replace(force, bands=None, components=force.cells.spread(force.coordinates, known))
+    whole = dataclasses.replace(force, components=force.cells.spread(force.coordinates, known))
+    return whole if force.margins is None else with_bands(whole, force.margins, known)
 
 
 def _original_values(table: Table, k: int) -> Any:

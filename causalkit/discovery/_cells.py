@@ -9,9 +9,10 @@ are equally likely.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,21 @@ WIDTHS = (0.03, 0.08, 0.2, 0.5)
 LENGTHS = (0.1, 1.0)
 JITTER = 1e-4
 ALL_PERMUTATIONS = 6
+BETWEEN = 16
+
+Likeness: TypeAlias = Callable[[Floats], Floats]
+
+
+def _smooth(width: float) -> Likeness:
+    return lambda apart: np.exp(-(apart**2) / (2 * width**2))
+
+
+def _rough(length: float) -> Likeness:
+    return lambda apart: np.exp(-apart / length)
+
+
+SMOOTH = tuple(map(_smooth, WIDTHS))
+ROUGH = tuple(map(_rough, LENGTHS))
 
 
 @dataclass(frozen=True)
@@ -93,23 +109,43 @@ class Cells:
 
     def kernels(self) -> list[Floats]:
         """Return how alike the parameters of two cells may be, from quickly to slowly changing; unrelated for domains."""
+        return self._grams(SMOOTH)
+
+    def paths(self) -> list[Floats]:
+        """Return what the path of a parameter may be like: as smooth as `kernels`, or as rough as a random walk; unrelated for domains."""
+        return self._grams(SMOOTH + ROUGH)
+
+    def _grams(self, likenesses: Sequence[Likeness]) -> list[Floats]:
         if self.places is None:
             return [np.eye(self.number)]
         apart = np.abs(self.places[:, None] - self.places[None, :])
         apart = np.sin(np.pi * apart) / np.pi if self.is_cycle else apart
         same = self.strata[:, None] == self.strata[None, :]
-        smooth = (np.exp(-(apart**2) / (2 * width**2)) * same for width in WIDTHS)
-        return [(1 - JITTER) * gram + JITTER * np.eye(self.number) for gram in smooth]
+        grams = (likeness(apart) * same for likeness in likenesses)
+        return [(1 - JITTER) * gram + JITTER * np.eye(self.number) for gram in grams]
 
-    def paths(self) -> list[Floats]:
-        """Return what the path of a parameter may be like: as smooth as `kernels`, or as rough as a random walk; unrelated for domains."""
+    def between(self) -> list[float]:
+        """Return for each of `paths` the variance of the path about the line from one cell to the next, on average over the line.
+
+        In units of the variance of the path; none for domains, which have nothing between them.
+        """
         if self.places is None:
-            return self.kernels()
-        apart = np.abs(self.places[:, None] - self.places[None, :])
-        apart = np.sin(np.pi * apart) / np.pi if self.is_cycle else apart
-        same = self.strata[:, None] == self.strata[None, :]
-        rough = (np.exp(-apart / length) * same for length in LENGTHS)
-        return self.kernels() + [(1 - JITTER) * gram + JITTER * np.eye(self.number) for gram in rough]
+            return [0.0]
+        step = float(np.bincount(self.strata).max()) ** -1
+        u = (np.arange(BETWEEN) + 0.5) / BETWEEN
+        return [
+            float(
+                np.mean(
+                    1
+                    + (1 - u) ** 2
+                    + u**2
+                    + 2 * u * (1 - u) * likeness(np.array(step))
+                    - 2 * (1 - u) * likeness(u * step)
+                    - 2 * u * likeness((1 - u) * step)
+                )
+            )
+            for likeness in SMOOTH + ROUGH
+        ]
 
     def spread(self, values: Floats, points: ContextPoints | None = None) -> Floats:
         """Return values of cells (K, k) at the different contexts of `points` (by default those of the data), (m, k).

@@ -12,7 +12,7 @@ visualization).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -42,7 +42,7 @@ Verdict: TypeAlias = Literal["nothing", "drift", "jumps", "domains"]
 
 GRID = 300
 LEVEL = 0.05
-# The posterior takes the covariance of coefficients as known; by this much bands of sines, steps, walks and regimes were too narrow.
+# The posterior takes the covariance of coefficients as known; by this much bands of sines, steps, walks and domains were too narrow.
 WIDER = 1.1
 
 
@@ -68,8 +68,11 @@ class DrivingForce:
         The cells.
     record : Record
         What the rows of each cell say about its parameters; regimes and the verdict come from it.
+    margins : numpy.ndarray of shape (m, k), optional
+        Half the width of the bands at each cell.
     reference : mapping of str to float
-        The value of each numeric cause at which the level is measured: that of the data at which it changes least.
+        The value of each numeric cause at which the level is measured: its mean, or the point about which the lines turn where they
+        are seen to turn about another, be it outside the data.
     """
 
     components: Floats
@@ -80,6 +83,7 @@ class DrivingForce:
     cells: Cells
     record: Record
     reference: Mapping[str, float]
+    margins: Floats | None = None
 
     @property
     def p_value(self) -> float:
@@ -98,7 +102,9 @@ class DrivingForce:
 
     @property
     def explained(self) -> Floats:
-        """Share of the total variance carried by each component, shape (m,)."""
+        """Share of the total variance carried by each component, shape (m,); zeros where nothing changes (p-value above .05)."""
+        if self.p_value > LEVEL:
+            return np.zeros_like(self.eigenvalues)
         total = self.eigenvalues.sum()
         return self.eigenvalues / total if total > 0 else self.eigenvalues
 
@@ -220,17 +226,24 @@ def driving_force(
     n_components : int, default=3
         Number of components.
     n_resamples : int, default=0
-        Draws for the bands; 0 leaves them out. They are from the posterior of the parameters, likeness of cells included; with a
-        `KernelEmbedding`, which has none, rows are drawn again within each cell of the context, and what was smoothed away is not in the bands.
+        Draws for the bands; 0 leaves them out. They are from the posterior of the parameters, likeness of cells included; a
+        `KernelEmbedding` has none, and rows drawn again would leave out of its bands what it smooths away.
     level : float, default=0.9
         Probability that a band holds the component at a context, on average over contexts.
     rng : int, numpy.random.Generator, RandomState or None, default=0
-        Seed of the bootstrap.
+        Seed of the draws.
 
     Returns
     -------
     DrivingForce
         Components for every row, spectrum, bands, attribution; regimes and change points on demand.
+
+    Raises
+    ------
+    DataError
+        If the columns differ in length.
+    ParameterError
+        If bands are asked for of a `KernelEmbedding`.
 
     References
     ----------
@@ -253,6 +266,10 @@ def driving_force(
     check_choice("kernel", kernel, ("gaussian", "linear"))
     check_between("level", level, 0, 1)
     check_count("n_resamples", n_resamples, least=0)
+    if n_resamples and isinstance(embedding, KernelEmbedding):
+        raise ParameterError(
+            "n_resamples: a KernelEmbedding has no posterior to take bands from; leave it 0, or take a ParameterEmbedding"
+        )
     if bandwidth is not None:
         check_between("bandwidth", bandwidth, 0, np.inf)
     points = ContextPoints.of(as_context(read_context(context)))
@@ -327,42 +344,20 @@ def _estimated(
     fit = parameters.mechanism(table, effect, causes, own, own.paths())
     record = Record.of(fit, own, change_p_value(fit, own, np.random.default_rng(0)))
     if isinstance(chosen, KernelEmbedding):
-        return _by_kernel(chosen, table, effect, causes, cells, method, record, rng)
-    effects = fit.effects(Draws(method.n_resamples, rng) if method.n_resamples else None)
+        values, vectors = np.linalg.eigh(chosen.mechanism(table, effect, causes, cells))
+        points: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
+        return _force(method.axes(points, cells), cells, record, Shares({}, {}))
+    effects = fit.effects(Draws(method.n_resamples, rng, cells.between()) if method.n_resamples else None)
     rows = effects.natural()
     axes = method.axes(rows, cells)
     shares = Shares({}, {})
     if record.p_value <= LEVEL:
-        shares = shares_of_change(fit, rows, table, causes, cells.counts.astype(np.float64))
+        shares = shares_of_change(fit, rows, table, causes, cells)
     force = _force(axes, cells, record, shares)
     if not method.n_resamples:
         return force
     draws = np.array([axes.project(method, rows, drawn) for drawn in effects.natural_draws()])
-    return replace(force, bands=bands_of(draws, force, method.level))
-
-
-def _by_kernel(
-    embedding: KernelEmbedding,
-    table: Table,
-    effect: str,
-    causes: Sequence[str],
-    cells: Cells,
-    method: ForceMethod,
-    record: Record,
-    rng: np.random.Generator,
-) -> DrivingForce:
-    """Embed by kernels, with bands from rows drawn again, which are not calibrated."""
-
-    def points(rows: Table) -> Floats:
-        gram = embedding.mechanism(rows, effect, causes, cells)
-        values, vectors = np.linalg.eigh(gram)
-        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
-
-    force = _force(method.axes(points(table), cells), cells, record, Shares({}, {}))
-    if not method.n_resamples:
-        return force
-    draws = resampled(table, points, force, method, rng)
-    return replace(force, bands=bands_of(draws, force, method.level))
+    return with_bands(force, margins_of(draws, force, method.level))
 
 
 def _force(axes: PrincipalAxes, cells: Cells, record: Record, shares: Shares) -> DrivingForce:
@@ -412,38 +407,17 @@ class PrincipalAxes:
 # -- bands ---------------------------------------------------------------------------------------------------------------------------
 
 
-def resampled(
-    table: Table,
-    points: Callable[[Table], Floats],
-    force: DrivingForce,
-    method: ForceMethod,
-    rng: np.random.Generator,
-) -> Floats:
-    """Return coordinates from rows drawn again within each cell; the axes of a resample are turned to the original ones."""
-    cells, draws = force.cells, []
-    members = [np.flatnonzero(cells.of_row == k) for k in range(cells.number)]
-    places = np.argsort(np.concatenate(members))
-    for _ in range(method.n_resamples):
-        rows = np.concatenate([rng.choice(m, size=len(m)) for m in members])
-        axes = method.axes(points(table.take(rows[places])), cells)
-        draws.append(turned(axes.coordinates, force.coordinates))
-    turned_draws: Floats = np.array(draws)
-    return np.asarray(turned_draws - turned_draws.mean(axis=0) + force.coordinates)
-
-
-def bands_of(draws: Floats, force: DrivingForce, level: float) -> Floats:
-    """Return bands about the estimate as wide as Student's law says for the spread of so many draws."""
+def margins_of(draws: Floats, force: DrivingForce, level: float) -> Floats:
+    """Return half the width of bands about the estimate: what Student's law says for the spread of so many draws."""
     number = len(draws)
     spread = np.sqrt(((draws - force.coordinates) ** 2).sum(axis=0) / max(number - 1, 1))
-    half = WIDER * stats.t.ppf((1 + level) / 2, max(number - 1, 1)) * spread
-    cells = force.cells
-    ends = (force.coordinates - half, force.coordinates + half)
-    return np.array([cells.spread(end)[cells.points.rows] for end in ends])
+    return np.asarray(WIDER * stats.t.ppf((1 + level) / 2, max(number - 1, 1)) * spread)
 
 
-def turned(coordinates: Floats, towards: Floats) -> Floats:
-    """Rotate centred coordinates to be closest to others (orthogonal Procrustes)."""
-    centred, goal = coordinates - coordinates.mean(axis=0), towards - towards.mean(axis=0)
-    left, _, right = np.linalg.svd(centred.T @ goal)
-    rotated: Floats = centred @ (left @ right)
-    return np.asarray(rotated + towards.mean(axis=0))
+def with_bands(force: DrivingForce, margins: Floats, at: ContextPoints | None = None) -> DrivingForce:
+    """Add bands of these half-widths at the rows of a data set, by default those that the force is estimated on."""
+    rows = force.cells.points.rows if at is None else at.rows
+    ends = (force.coordinates - margins, force.coordinates + margins)
+    return replace(
+        force, margins=margins, bands=np.array([force.cells.spread(end, at)[rows] for end in ends])
+    )

@@ -94,10 +94,20 @@ class Effects:
 
 @dataclass(frozen=True)
 class Draws:
-    """How many draws of a posterior are wanted, and from what."""
+    """How many draws of a posterior are wanted, and from what.
+
+    `between` says for each candidate kernel how far a path strays from the line between neighbouring cells, as a share of its variance:
+    the draws are of what holds at a row, not at the centre of its cell.
+    """
 
     number: int
     rng: np.random.Generator
+    between: Sequence[float] = ()
+
+    def strayed(self, paths: Floats, kernel: int, variances: Floats) -> Floats:
+        """Add to draws (d, K, p) of parameters with these variances what lies between cells."""
+        spread = np.sqrt(self.between[kernel] * variances) if self.between else np.zeros_like(variances)
+        return np.asarray(paths + spread * self.rng.normal(size=paths.shape))
 
     def split(self, evidence: Sequence[float]) -> NDArray[np.intp]:
         """Share the draws out among models by their posterior probability, all models being as likely before the data."""
@@ -136,7 +146,11 @@ def smooth(
         numbers = draws.split(likelihoods.tolist())
         drawn = draws.mix(
             [
-                _scalar_draws(grams[k], variances[k], noise, deviations[k], int(numbers[k]), draws.rng)
+                draws.strayed(
+                    _scalar_draws(grams[k], variances[k], noise, deviations[k], int(numbers[k]), draws.rng),
+                    int(k) // len(SHARES),
+                    variances[[k]],
+                )
                 for k in np.flatnonzero(numbers)
             ]
         )
@@ -306,7 +320,11 @@ def effects_of_fits(
     if draws is not None:
         numbers = draws.split([f.posterior.evidence for f in fits])
         drawn = draws.mix(
-            [f.posterior.draw(int(n), draws.rng) for f, n in zip(fits, numbers, strict=True) if n]
+            [
+                draws.strayed(fits[k].posterior.draw(int(n), draws.rng), k, np.diag(fits[k].covariance))
+                for k, n in enumerate(numbers)
+                if n
+            ]
         )
         scale = smooth(*fit.measured, scale_kernels, draws)[0]
     coefficients = Effects(fit.posterior.means, variances, units, (kernel, fit.scale.chosen[1]), drawn)

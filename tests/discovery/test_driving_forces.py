@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from causalkit.discovery import CDNOD, KernelEmbedding, driving_force
-from causalkit.discovery._driving_force import turned
 from causalkit.exceptions import DataError, ParameterError
 
 N = 400
@@ -166,12 +165,6 @@ class TestRegimes:
         assert found.regimes(3)[::60].tolist() in ([1, 2, 0] * 3, [1, 0, 2] * 3)
         with pytest.raises(ParameterError, match="9 cells"):
             found.regimes(10)
-
-    def test_turning_finds_the_rotation(self):
-        rng = np.random.default_rng(0)
-        goal = rng.normal(size=(20, 2))
-        angle = np.array([[0.6, -0.8], [0.8, 0.6]])
-        np.testing.assert_allclose(turned((goal - goal.mean(0)) @ angle, goal), goal, atol=1e-10)
 
 
 @pytest.fixture(scope="module")
