@@ -22,7 +22,7 @@ _ID = r'(?:"(?:[^"\\]|\\.)*"|[\w.]+)'
 _HEAD = re.compile(rf"\s*(strict\s+)?(di)?graph\b\s*(?:{_ID})?\s*\{{")
 _ATTRIBUTE = re.compile(rf"([A-Za-z_]\w*)\s*=\s*({_ID})\s*[,;]?\s*")
 _STATEMENT = re.compile(
-    rf"\s*+({_ID})(?:\s*+(->|--)\s*+({_ID}))?\s*?(?:[^\S\n]*+\[([^\]]*)\])?[^\S\n]*+(?:;|\n|$)"
+    rf"\s*+({_ID})(?:\s*+(->|--)\s*+({_ID}))?(?:\s*+\[([^\]]*)\])?[^\S\n]*+(?:;|\n|$)"
 )
 _SETTING = re.compile(rf"\s*(?:(?:graph|node)\s*\[[^\]]*\]|[A-Za-z_]\w*\s*=\s*{_ID})\s*(?:;|\n|$)")
 

@@ -267,6 +267,7 @@ class TestMistakes:
             robustness_card(DAG.nodes, [("A", "B"), ("B", "A")], expert=OracleExpert(DAG))
 
 
+@pytest.mark.slow
 def test_policies_do_not_depend_on_the_order_of_columns():
     """A sample on which the expert says nothing about half of the edges."""
     rng = np.random.default_rng(1)

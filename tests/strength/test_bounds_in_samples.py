@@ -62,6 +62,7 @@ def coverage(n_runs, n_resamples):
     return {name: count / n_runs for name, count in held.items()}
 
 
+@pytest.mark.slow
 def test_bounds_are_held():
     for name, share in coverage(30, 60).items():
         assert share >= 0.8, name

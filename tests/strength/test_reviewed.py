@@ -39,6 +39,7 @@ def test_matching_uses_all_rows_at_the_same_place():
     assert matched.se == pytest.approx(plugin.se, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["x -> y", "z -> x; z -> y; x -> y"])
 def test_intervals_of_matching_cover_with_ties(text):
     graph, hits = CausalGraph.parse(text), 0

@@ -373,6 +373,7 @@ def test_hospital_numbers_are_warned_of():
         causal_strength(TRIANGLE, "x", "y", data=frame)
 
 
+@pytest.mark.slow
 def test_refute_warns_of_hospital_numbers_too():
     """As numbers they refute the right graph, as labels they do not."""
     rng = np.random.default_rng(7)

@@ -66,6 +66,7 @@ def coverage(options, repetitions=200, n=400):
     return hits / repetitions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["aipw", "matching"])
 def test_intervals_cover_the_truth(estimator):
     """Two hundred draws at 95 %; the band of an exact interval is .915 to .98."""
