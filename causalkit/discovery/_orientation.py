@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from causalkit.discovery._colliders import AmbiguousTriple, TripleEvidence
+from causalkit.discovery._confidence import SHARE_RIGHT, confidence_of_triple
 from causalkit.discovery._skeleton import Skeleton
 from causalkit.exceptions import KnowledgeError
 from causalkit.graph import BackgroundKnowledge
@@ -24,17 +25,6 @@ from causalkit.graph._meek import close
 from causalkit.graph._pattern import Pattern, Triple
 
 Arrow: TypeAlias = tuple[int, int]
-
-# Shares of right arrows by rule in benchmarks/changing_mechanisms.py (169 draws of three families, 2026-11-28).
-SHARE_RIGHT = {
-    "context": 0.98,
-    "invariance": 0.97,
-    "collider": 0.95,
-    "meek-1": 0.85,
-    "meek-2": 0.95,
-    "meek-3": 0.85,
-    "meek-4": 0.85,
-}
 
 
 @dataclass(frozen=True)
@@ -56,8 +46,9 @@ class Receipt:
     p_given_middle : float or None
         For an arrow of a collider: smallest p-value of its ends given the middle.
     confidence : float or None
-        Probability that the arrow is right: for independent changes from the p-values of both directions, for the other rules the share of
-        right arrows on simulated data. None for knowledge, and where there is no direction.
+        Probability that the arrow is right, calibrated on simulated data: from the counts and p-values of a triple, for independent changes
+        from the p-values of both directions, for other rules the share of their arrows that was right there. None for knowledge, and where there
+        is no direction.
     """
 
     rule: str
@@ -258,8 +249,16 @@ class Orienter:
         self._keep(tail, head, receipt)
 
     def _keep(self, tail: int, head: int, receipt: Receipt) -> None:
-        known = SHARE_RIGHT.get(receipt.rule) if receipt.confidence is None else receipt.confidence
-        self.receipts[tail, head] = replace(receipt, confidence=known)
+        self.receipts[tail, head] = replace(receipt, confidence=_confidence(receipt))
+
+
+def _confidence(r: Receipt) -> float | None:
+    """Return what a receipt says, or what its numbers do."""
+    if r.confidence is not None:
+        return r.confidence
+    if r.p_value is None or r.n_agreeing is None or not r.n_sets:
+        return SHARE_RIGHT.get(r.rule)
+    return confidence_of_triple(r.p_value, r.n_agreeing, r.n_sets, r.p_given_middle)
 
 
 def _counts(c: TripleEvidence, i: str, k: str, j: str) -> str:

@@ -21,9 +21,7 @@ _MARK = {shape: mark for mark, shape in _SHAPE.items()}
 _ID = r'(?:"(?:[^"\\]|\\.)*"|[\w.]+)'
 _HEAD = re.compile(rf"\s*(strict\s+)?(di)?graph\b\s*(?:{_ID})?\s*\{{")
 _ATTRIBUTE = re.compile(rf"([A-Za-z_]\w*)\s*=\s*({_ID})\s*[,;]?\s*")
-_STATEMENT = re.compile(
-    rf"\s*+({_ID})(?:\s*+(->|--)\s*+({_ID}))?(?:\s*+\[([^\]]*)\])?[^\S\n]*+(?:;|\n|$)"
-)
+_STATEMENT = re.compile(rf"\s*+({_ID})(?:\s*+(->|--)\s*+({_ID}))?(?:\s*+\[([^\]]*)\])?[^\S\n]*+(?:;|\n|$)")
 _SETTING = re.compile(rf"\s*(?:(?:graph|node)\s*\[[^\]]*\]|[A-Za-z_]\w*\s*=\s*{_ID})\s*(?:;|\n|$)")
 
 
