@@ -38,7 +38,7 @@ print(model.graph_)
 # %%
 # Driving forces
 # --------------
-# One row per changing mechanism: components over time with 90 % bootstrap bands, and the share of the change that each carries.
+# One row per changing mechanism: components over time with 90 % bands, and the share of the change that each carries.
 
 figure = model.plot_driving_forces(n_components=1)
 

@@ -68,11 +68,11 @@ class DrivingForce:
         The cells.
     record : Record
         What the rows of each cell say about its parameters; regimes and the verdict come from it.
-    margins : numpy.ndarray of shape (m, k), optional
-        Half the width of the bands at each cell.
     reference : mapping of str to float
         The value of each numeric cause at which the level is measured: its mean, or the point about which the lines turn where they
         are seen to turn about another, be it outside the data.
+    margins : numpy.ndarray of shape (m, k), optional
+        Half the width of the bands at each cell.
     """
 
     components: Floats

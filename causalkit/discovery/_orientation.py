@@ -41,14 +41,14 @@ class Receipt:
         The reason in words.
     statistic, p_value : float or None
         The numbers behind it, where there are any; for a triple the largest p-value of a set that separates its ends and speaks for the arrow.
-    n_sets, n_agreeing : int or None
-        For an arrow that a triple decides: number of sets that separate its ends, and how many of them speak for the arrow.
-    p_given_middle : float or None
-        For an arrow of a collider: smallest p-value of its ends given the middle.
     confidence : float or None
         Probability that the arrow is right, calibrated on simulated data: from the counts and p-values of a triple, for independent changes
         from the p-values of both directions, for other rules the share of their arrows that was right there. None for knowledge, and where there
         is no direction.
+    n_sets, n_agreeing : int or None
+        For an arrow that a triple decides: number of sets that separate its ends, and how many of them speak for the arrow.
+    p_given_middle : float or None
+        For an arrow of a collider: smallest p-value of its ends given the middle.
     """
 
     rule: str
