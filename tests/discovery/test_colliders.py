@@ -172,20 +172,23 @@ def check_sound(adjacency, status, unknown, group):
     assert any((chosen == a).all() for a in agreeing)
 
 
+class Erring(DSeparation):
+    """An oracle that errs in one answer of seven, the same answer to the same question."""
+
+    def _test(self, i, j, given):
+        rng = np.random.default_rng([i, j, *given, len(str(self.graph))])
+        result = super()._test(i, j, given)
+        independent = (result.p_value > 0) != (rng.random() < 0.15)
+        p = float(rng.uniform(0.06, 1) if independent else rng.uniform(1e-4, 0.04))
+        return type(result)(result.statistic, p, float(np.log(p)), result.n)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_tests_that_err_leave_no_arrow_through_an_ambiguous_triple(rule):
-    class Noise(DSeparation):
-        def _test(self, i, j, given):
-            rng = np.random.default_rng([i, j, *given, len(str(self.graph))])
-            result = super()._test(i, j, given)
-            independent = (result.p_value > 0) != (rng.random() < 0.15)
-            p = float(rng.uniform(0.06, 1) if independent else rng.uniform(1e-4, 0.04))
-            return type(result)(result.statistic, p, float(np.log(p)), result.n)
-
     ambiguous = 0
     for seed in range(30):
         dag = random_dag(6, expected_degree=3, rng=seed)
-        model = PC(ci_test=Noise(dag), colliders=rule)
+        model = PC(ci_test=Erring(dag), colliders=rule)
         graph = fit_quietly(model, dag).graph_
         for i, k, j, reason in model.ambiguous_:
             ambiguous += 1
@@ -196,6 +199,60 @@ def test_tests_that_err_leave_no_arrow_through_an_ambiguous_triple(rule):
         if model.ambiguous_:
             assert str(graph.kind) == "PDAG"
     assert ambiguous > 0
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_receipts_are_what_counting_by_hand_gives(rule):
+    """Every set of neighbours in the final skeleton, asked of the same erring tests, and the rule as it is written."""
+    seen = 0
+    for seed in range(25):
+        dag = random_dag(6, expected_degree=3, rng=seed)
+        model = fit_quietly(PC(ci_test=Erring(dag), colliders=rule), dag)
+        test, skeleton = Erring(dag).fit(data_for(dag.nodes)), model.skeleton_
+        for (tail, head), receipt in model.orientation_.items():
+            if receipt.rule not in ("collider", "meek-1") or receipt.n_sets is None:
+                continue
+            middle = head if receipt.rule == "collider" else tail
+            others = [n for n in skeleton.neighbors(middle) if n not in (tail, head)]
+            end = tail if receipt.rule == "collider" else head
+            counted = [
+                by_hand(test, skeleton, dag.nodes, end, middle, other, rule)
+                for other in others
+                if not skeleton.has_edge(end, other)
+            ]
+            verdict = "collider" if receipt.rule == "collider" else "no collider"
+            found = (verdict, receipt.n_sets, receipt.n_agreeing, receipt.p_value, receipt.p_given_middle)
+            if None not in counted:
+                assert found in counted
+                seen += 1
+    assert seen > 20
+
+
+def by_hand(test, skeleton, nodes, i, k, j, rule):
+    """Return verdict, separating sets, how many agree, their largest p, and for a collider the p given the middle; None if nothing separates."""
+    place = {name: v for v, name in enumerate(nodes)}
+    (i, j), k = sorted((place[i], place[j])), place[k]
+    pools = [[place[n] for n in skeleton.neighbors(nodes[end])] for end in (i, j)]
+    sets = {
+        given for pool in pools for size in range(len(pool) + 1) for given in combinations(sorted(pool), size)
+    }
+    p = {given: test(i, j, given).p_value for given in sets}
+    apart = {given: value for given, value in p.items() if value > 0.05}
+    without = {g: v for g, v in apart.items() if k not in g}
+    holding = {g: v for g, v in apart.items() if k in g}
+    if not apart:
+        return None
+    if rule == "majority":
+        is_collider, is_none = len(without) > len(holding), len(without) < len(holding)
+    elif rule == "conservative":
+        is_collider, is_none = not holding, not without
+    else:
+        is_collider = max(apart, key=apart.get) in without
+        is_none = not is_collider
+    if is_collider:
+        beside = min(test(i, j, tuple(sorted((*g, k)))).p_value for g in without)
+        return ("collider", len(apart), len(without), max(without.values()), beside) if beside < 0.05 else ()
+    return ("no collider", len(apart), len(holding), max(holding.values()), None) if is_none else ()
 
 
 def fit_quietly(model, dag):

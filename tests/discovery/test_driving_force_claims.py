@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from causalkit.discovery import CDNOD, KernelEmbedding, ParameterEmbedding, driving_force
+from causalkit.discovery._cells import Cells
+from causalkit.discovery._random_effects import Draws
 from causalkit.discovery._regimes import Block, Record, grouped, recurring, stretched
 from causalkit.exceptions import ParameterError
 
@@ -211,6 +213,25 @@ class TestBands:
         assert smoothest < 1e-4
         assert rough == pytest.approx(2 / 0.1 / 48 / 6, rel=0.05)
         assert roughest == pytest.approx(2 / 1.0 / 48 / 6, rel=0.05)
+
+    def test_draws_stray_by_what_lies_between_cells(self):
+        draws = Draws(4000, np.random.default_rng(0), (0.0, 0.09))
+        paths = np.zeros((4000, 3, 2))
+        assert not draws.strayed(paths, 0, np.array([4.0, 1.0])).any()
+        spread = draws.strayed(paths, 1, np.array([4.0, 1.0])).std(axis=(0, 1))
+        np.testing.assert_allclose(spread, [0.6, 0.3], rtol=0.05)
+
+    def test_bands_of_a_walk_are_wider_for_what_lies_between_cells(self, monkeypatch):
+        rng = np.random.default_rng(3)
+        walk, (x, e) = drive_of("walk", 3, rng), rng.normal(size=(2, N))
+
+        def width():
+            found = driving_force(x + walk + 0.5 * e, TIME, x, n_resamples=100, embedding=FAST)
+            return np.mean(found.bands[1, :, 0] - found.bands[0, :, 0])
+
+        whole = width()
+        monkeypatch.setattr(Cells, "between", lambda cells: [0.0] * len(cells.paths()))
+        assert width() < 0.95 * whole
 
 
 class TestShares:
