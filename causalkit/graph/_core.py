@@ -364,7 +364,13 @@ class GraphCore:
             self.index(name)
         new = [names.get(name, name) for name in self._nodes]
         data = {names.get(name, name): values for name, values in self._node_data.items()}
-        return self._copy(nodes=new, node_data=data)
+        meta = dict(self._meta)
+        if "ambiguous_triples" in meta:
+            meta["ambiguous_triples"] = [
+                [*(names.get(name, name) for name in triple), reason]
+                for *triple, reason in meta["ambiguous_triples"]
+            ]
+        return self._copy(nodes=new, node_data=data, meta=meta)
 
     def with_kind(self, kind: GraphKind | str) -> Self:
         """Return the same marks read as another kind; raises if they break a rule of that kind.

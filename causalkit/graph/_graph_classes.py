@@ -83,7 +83,8 @@ class GraphClasses(GraphExchange):
         KnowledgeError
             If no member of the class agrees with all statements; ``error.conflict`` is a minimal conflicting subset.
         GraphKindError
-            If this graph is not a DAG, CPDAG, MPDAG or PDAG.
+            If this graph is not a DAG, CPDAG, MPDAG or PDAG, or is a PDAG of which a search left open whether some node is a collider
+            (``meta["ambiguous_triples"]``) and the knowledge does not settle it: there is no one class that arrows could follow from.
 
         References
         ----------
@@ -98,7 +99,7 @@ class GraphClasses(GraphExchange):
         A -> B; B -> C
         """
         self._require(_PATTERNS, "to_mpdag")
-        pattern = Pattern.from_marks(self.marks)
+        pattern = self._pattern()
         stated: object = knowledge or BackgroundKnowledge()
         if not isinstance(stated, BackgroundKnowledge):
             msg = f"knowledge must be a BackgroundKnowledge; got {type(knowledge).__name__}"
@@ -106,10 +107,25 @@ class GraphClasses(GraphExchange):
         for name in stated.names():
             self.index(name)
         apply_knowledge(pattern, self.nodes, stated)
+        for i, k, j in pattern.unresolved():
+            first, middle, last = (self.nodes[v] for v in (i, k, j))
+            raise GraphKindError(
+                f"it is open whether {middle!r} is an effect of both {first!r} and {last!r}, so that this graph is no equivalence class; "
+                f"knowledge of the arrow between {middle!r} and one of them would settle it"
+            )
         return self._with_pattern(GraphKind.MPDAG, pattern)
 
+    def _pattern(self) -> Pattern:
+        """Return the arrows and undirected edges, with the triples of which a search left open whether they are colliders."""
+        pattern = Pattern.from_marks(self.marks)
+        for *triple, _ in self.meta.get("ambiguous_triples", ()):
+            if set(triple) <= set(self.nodes):
+                i, k, j = (self.index(name) for name in triple)
+                pattern.ambiguous.add((min(i, j), k, max(i, j)))
+        return pattern
+
     def to_dag(self) -> Self:
-        """Return one DAG of the class: same skeleton, same arrows, no new unshielded collider.
+        """Return one DAG of the class: same skeleton, same arrows, no new unshielded collider, an ambiguous triple being none.
 
         Returns
         -------

@@ -14,7 +14,7 @@ from causalkit.datasets import load_network
 from causalkit.discovery import CDNOD, PC
 from causalkit.discovery._colliders import TripleEvidence, unshielded_triples
 from causalkit.discovery._orientation import Orienter
-from causalkit.exceptions import ParameterError
+from causalkit.exceptions import GraphKindError, ParameterError
 from causalkit.graph import random_dag
 from causalkit.graph._bits import rows_to_masks
 from causalkit.graph._classes import extension
@@ -100,6 +100,19 @@ def test_the_case_of_an_isolated_required_cause():
     assert [triple[:3] for triple in model.ambiguous_] == [("Y", "X", "Z")]
     assert model.graph_.meta["ambiguous_triples"][0][:3] == ["Y", "X", "Z"]
     assert "left it out" in model.orientation_["Z", "X"].note
+
+
+def test_what_a_search_left_open_no_class_closes():
+    """Meek's first rule would take the ambiguous triple for a chain and put X -> Y."""
+    knowledge = BackgroundKnowledge(required=[("Z", "X")])
+    test = DSeparation(CausalGraph.parse("X -> Y; Z"))
+    graph = PC(ci_test=test, knowledge=knowledge).fit(data_for("XYZ")).graph_
+    again = CausalGraph.from_json(graph.to_json()).relabel({"X": "cause"})
+    for open_graph, middle in ((graph, "X"), (again, "cause")):
+        with pytest.raises(GraphKindError, match=f"open whether '{middle}' is an effect of both"):
+            open_graph.to_mpdag()
+    assert graph.to_mpdag(BackgroundKnowledge(required=[("X", "Y")])).has_directed_edge("X", "Y")
+    assert graph.to_mpdag(BackgroundKnowledge(required=[("Y", "X")])).has_directed_edge("Y", "X")
 
 
 @pytest.mark.parametrize("target", ["X", "Y", "Z"])
