@@ -13,7 +13,7 @@ from causalkit import BackgroundKnowledge, CausalGraph
 from causalkit.datasets import load_network
 from causalkit.discovery import CDNOD, PC
 from causalkit.discovery._colliders import TripleEvidence, unshielded_triples
-from causalkit.discovery._orientation import Orienter
+from causalkit.discovery._orientation import Orienter, Receipt
 from causalkit.exceptions import GraphKindError, ParameterError
 from causalkit.graph import random_dag
 from causalkit.graph._bits import rows_to_masks
@@ -266,6 +266,21 @@ def by_hand(test, skeleton, nodes, i, k, j, rule):
         beside = min(test(i, j, tuple(sorted((*g, k)))).p_value for g in without)
         return ("collider", len(apart), len(without), max(without.values()), beside) if beside < 0.05 else ()
     return ("no collider", len(apart), len(holding), max(holding.values()), None) if is_none else ()
+
+
+def test_a_collider_that_was_left_out_is_ambiguous():
+    """Arrows k -> a -> b -> i stand, so that i -> k <- j would close a cycle: whether k is a collider is open, and no rule reads it as a chain."""
+    i, k, j, a, b = range(5)
+    adjacent = np.zeros((5, 5), dtype=bool)
+    for u, v in ((i, k), (j, k), (k, a), (a, b), (b, i)):
+        adjacent[u, v] = adjacent[v, u] = True
+    orienter = Orienter(Pattern.from_skeleton(adjacent), "ikjab")
+    for u, v in ((k, a), (a, b), (b, i)):
+        orienter.put(u, v, Receipt("knowledge", ""))
+    orienter.orient_colliders([TripleEvidence(i, k, j, "collider", "", 1, 1, 0.5, 0.01)])
+    assert "i -> k <- j" in orienter.conflicts[0]
+    assert [t.middle for t in orienter.ambiguous()] == ["k"]
+    assert orienter.pattern.is_ambiguous(i, k, j)
 
 
 def fit_quietly(model, dag):
