@@ -182,6 +182,7 @@ class TestLearned:
         )
         assert mcc(z, codes, **QUICK).value < 0.9
 
+    @pytest.mark.slow
     def test_sparsity_aligns_codes_with_what_acts_on_separate_parts(self):
         pytest.importorskip("torch")
         rng = np.random.default_rng(0)
@@ -211,6 +212,7 @@ class TestLearned:
         side = {"groups": np.repeat(np.arange(clips), length), "time": np.tile(np.arange(length), clips)}
         return z, mixed(z, 3, seed, slope=0.5), side
 
+    @pytest.mark.slow
     def test_tdrl_finds_sources_that_jump(self):
         """Shocks that are mostly absent: the clearest case. Independent components of single frames do worse."""
         pytest.importorskip("torch")

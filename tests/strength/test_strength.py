@@ -80,6 +80,7 @@ def test_intervals_of_weights_are_wide_rather_than_narrow():
     assert coverage({"estimator": "ipw", "propensity_model": LogisticRegression()}, repetitions=100) >= 0.93
 
 
+@pytest.mark.slow
 def test_intervals_of_the_plug_in_cover_the_truth_for_every_measure():
     net, hits = triangle(), {"rd": 0, "rr": 0, "or": 0, "cheng": 0, "good": 0}
     truth = {"rd": 0.3, "rr": 2, "or": 3.5, "cheng": 3 / 7, "good": np.log(0.7 / 0.4)}
