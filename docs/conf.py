@@ -85,6 +85,7 @@ sphinx_gallery_conf = {
     "plot_gallery": "True",
     "abort_on_example_error": True,
     "min_reported_time": 1,
+    "parallel": 2,
 }
 
 # -- pages -------------------------------------------------------------------------------------------------------------------
