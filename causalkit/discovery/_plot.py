@@ -58,7 +58,7 @@ def what_changes(force: DrivingForce) -> str:
 
 def draw_curves(ax: Axes, force: DrivingForce, context: Any, *, is_domain: bool, n_shown: int) -> None:
     """Draw components with their bands: curves over time, points over domains."""
-    shares = force.explained[:n_shown]
+    shares = force.explained[: min(n_shown, force.components.shape[1])]
     for k, share in enumerate(shares):
         color, text = COLORS[k % len(COLORS)], f"component {k + 1} ({share:.0%})"
         if is_domain:
@@ -72,16 +72,27 @@ def draw_curves(ax: Axes, force: DrivingForce, context: Any, *, is_domain: bool,
     ax.margins(y=0.22)
 
 
+def _levels(context: Any) -> tuple[Any, Any, Any]:
+    """Return the different labels, the first row of each, and how they are written: numbers as numbers, in their order."""
+    try:
+        numbers = context.astype(float)
+    except ValueError:
+        levels, first = np.unique(context.astype(str), return_index=True)
+        return levels, first, levels
+    levels, first = np.unique(numbers, return_index=True)
+    return levels, first, [f"{level:g}" for level in levels]
+
+
 def _points(
     ax: Axes, force: DrivingForce, context: Any, k: int, offset: float, color: str, text: str
 ) -> None:
-    levels, first = np.unique(context.astype(str), return_index=True)
+    levels, first, labels = _levels(context)
     places, values = np.arange(len(levels)) + offset, force.components[first, k]
     if force.bands is not None:
         low, high = force.bands[:, first, k]
         ax.vlines(places, low, high, color=color, linewidth=1.0, alpha=0.6)
     ax.plot(places, values, "o", color=color, label=text, markersize=4.5)
-    ax.set_xticks(range(len(levels)), levels, rotation=30 if len(levels) > 6 else 0)
+    ax.set_xticks(range(len(levels)), labels, rotation=30 if len(levels) > 6 else 0)
 
 
 def _curve(ax: Axes, force: DrivingForce, context: Any, k: int, color: str, text: str) -> None:

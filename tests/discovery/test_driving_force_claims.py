@@ -214,6 +214,14 @@ class TestBands:
         assert rough == pytest.approx(2 / 0.1 / 48 / 6, rel=0.05)
         assert roughest == pytest.approx(2 / 1.0 / 48 / 6, rel=0.05)
 
+    def test_a_plot_of_fewer_components_than_are_shown(self):
+        """One component was asked for and two drawn; numbered sites are labelled by number, in their order."""
+        x, y, k = domains([0.0, 2.0, -2.0, 1.0] * 3, 30, 0)
+        frame = pd.DataFrame({"x": x, "y": y, "site": [int(c[1:]) for c in k]})
+        model = CDNOD(n_components=1, column_types={"site": "categorical"}).fit(frame, context="site")
+        curves = model.plot_driving_forces().axes[0]
+        assert [t.get_text() for t in curves.get_xticklabels()] == [str(c) for c in range(12)]
+
     def test_draws_stray_by_what_lies_between_cells(self):
         draws = Draws(4000, np.random.default_rng(0), (0.0, 0.09))
         paths = np.zeros((4000, 3, 2))
