@@ -7,7 +7,7 @@ p-values, and, for a collider, the smaller the p-value of its ends given the mid
     \log \frac{c}{1 - c} = \beta_0 + \beta_1 \log p + \beta_2 \log_{10} \frac{1}{p_{\text{middle}}} + \beta_3 (s - 1) + \beta_4 [\text{no collider}],
 
 with the coefficients of a logistic regression on arrows of simulated data whose truth is known (``benchmarks/arrow_confidence.py``, draws
-that the benchmarks do not use). Other rules have the share of their arrows that was right there.
+that the benchmarks do not use). Other rules, and arrows of triples without tests, have the share of their arrows that was right there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ __all__ = ["SHARE_RIGHT", "confidence_of_triple"]
 
 # benchmarks/results/arrow_confidence_2026-11-28.csv
 INTERCEPT, P_VALUE, GIVEN_MIDDLE, AGREEING, NO_COLLIDER = 2.77, 0.743, 0.286, 3.64, 1.12
-SHARE_RIGHT = {"context": 0.98, "meek-1": 0.94, "meek-2": 0.87, "meek-3": 0.87, "meek-4": 0.87}
+SHARE_RIGHT = {"context": 0.98, "collider": 0.96, "invariance": 0.96, "meek-1": 0.94}
+SHARE_RIGHT |= dict.fromkeys(("meek-2", "meek-3", "meek-4"), 0.87)
 LEAST_P, LEAST_GIVEN_MIDDLE = 0.01, 1e-6
 
 

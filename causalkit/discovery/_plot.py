@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,15 +73,13 @@ def draw_curves(ax: Axes, force: DrivingForce, context: Any, *, is_domain: bool,
     ax.margins(y=0.22)
 
 
-def _levels(context: Any) -> tuple[Any, Any, Any]:
-    """Return the different labels, the first row of each, and how they are written: numbers as numbers, in their order."""
-    try:
-        numbers = context.astype(float)
-    except ValueError:
-        levels, first = np.unique(context.astype(str), return_index=True)
-        return levels, first, levels
-    levels, first = np.unique(numbers, return_index=True)
-    return levels, first, [f"{level:g}" for level in levels]
+def _levels(context: Any) -> tuple[Any, Any, list[str]]:
+    """Return the different labels, the first row of each, and how they are written: numbers in their order, whole ones without a point."""
+    levels, first = np.unique(context.astype(str), return_index=True)
+    with suppress(ValueError):
+        order = np.argsort(levels.astype(float), kind="stable")
+        levels, first = levels[order], first[order]
+    return levels, first, [str(level).removesuffix(".0") for level in levels]
 
 
 def _points(

@@ -3,7 +3,7 @@ r"""What it is that changes: shares of the level, of the effect of each cause, a
 A regression is a level and, for each cause, a curve that is zero at a **point of reference**. Where that point is decides what is
 called level: if only a slope changes, lines turn about a point, and the level moves everywhere else. Where zero is on a cause's scale says
 nothing about that. So the level is measured at the mean of each cause, unless the lines demonstrably turn about another point: with the
-level :math:`a_k` at the means and the slopes :math:`b_{kj}` of cell k, :math:`a_k = a - \\sum_j r_j b_{kj} + e_k` is fitted over cells, and a cause
+level :math:`a_k` at the means and the slopes :math:`b_{kj}` of cell k, :math:`a_k = a - \sum_j r_j b_{kj} + e_k` is fitted over cells, and a cause
 whose :math:`r_j` is not zero at the level .01 has its point of reference at that distance from its mean, within the data or not. There the
 changes of the level are those that do not come with changes of slopes. Adding a number to a cause moves the point along and leaves the
 shares as they are. Labels and phases have their mean.
