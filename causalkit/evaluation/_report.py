@@ -10,7 +10,7 @@ import base64
 import html
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit._random import Seed
-from causalkit._validation import Floats, check_count, check_same_index
+from causalkit._validation import Floats, check_count, check_same_index, read_table
 from causalkit._version import __version__
 from causalkit.evaluation._assess import FEWEST_DRAWS, RepresentationScore, read_codes, revision_of
 from causalkit.evaluation._association import unit_columns
 from causalkit.evaluation._component_r2 import component_r2
+from causalkit.evaluation._copies import Others
 from causalkit.evaluation._disentanglement import dci, mig
 from causalkit.evaluation._leaks import on_both_sides, search_leaks, sides_looked_at
 from causalkit.evaluation._mcc import mcc
@@ -43,6 +44,8 @@ FREE, ALL = "MCC, free factors", "MCC, all factors"
 HELD = "kernel regression, free factors"
 SAME = 1 - 1e-9
 FEWEST_GROUPS = 4
+# Rows that are not scored help to tell a copy from an honest code.
+MOST_OTHERS = 600
 # With 19 exchanges a p-value can be .05.
 FEWEST_EXCHANGES = 19
 NOTHING = "No leak was found of those that were looked for, which is no proof that there is none:"
@@ -264,8 +267,10 @@ def representation_report(
     -----
     Rows with the same free factors are one observation, since they may show the same: halves, resampling and chance keep them together.
 
-    *Leaks* that are looked for: instances, or settings of all free factors, in both `rows` and `trained_on`; codes that equal a factor to nine digits; the instance number, the row number or the view, which predict
-    free factors as well as the codes do; factors that are copies of each other (which is no fault of the codes, but counts a find twice).
+    *Leaks* that are looked for: instances, or settings of all free factors, in both `rows` and `trained_on`; codes, alone or in pairs, that follow a factor or the number of the row
+    more closely than an honest code would, unless the pictures show it as plainly; the instance number, the row number or the view, where it tells free factors more than when factors are
+    exchanged between settings, and the codes predict them no better. Up to 600 rows that are not scored are encoded too: they tell a copy from an honest code where few rows are scored. Factors
+    that are copies of each other are noted (no fault of the codes, but a find counts twice).
 
     Examples
     --------
@@ -306,7 +311,8 @@ def representation_report(
         for name, score in scores.items()
         if score.value > score.ceiling + 0.02
     ]
-    searched = search_leaks(part, z, free, types, codes, settings, rng)
+    others = _others(data, chosen, encode, z, codes, batch_size)
+    searched = search_leaks(part, z, free, types, codes, settings, others, rng)
     leaks = (*on_both_sides(data, chosen, trained_on), *searched.found)
     looked_for = (sides_looked_at(trained_on), *searched.looked_for)
     notes += searched.notes
@@ -367,6 +373,19 @@ def _encode(data: SceneData, part: SceneData, rows: Rows, encode: Encode | Any, 
             )
         found.append(codes)
     return np.vstack(found)
+
+
+def _others(
+    data: SceneData, scored: Rows, encode: Encode | Any, z: pd.DataFrame, codes: Floats, batch_size: int
+) -> Others:
+    """Return rows spread over those that are not scored and whose factors are known."""
+    rest = np.setdiff1d(np.flatnonzero(data.latents[z.columns].notna().all(axis=1)), scored)
+    some = rest[np.linspace(0, len(rest) - 1, min(MOST_OTHERS, len(rest))).astype(np.intp)]
+    part = data.take(some)
+    theirs = _encode(data, part, some, encode, batch_size) if len(some) else codes[:0]
+    types = _among(data.factor_types, z.columns)
+    both = read_table(data.latents.loc[:, z.columns].iloc[[*scored, *some]].reset_index(drop=True), types)
+    return Others(part, replace(both, values=both.values[len(scored) :]), theirs)
 
 
 def _complete_factors(part: SceneData) -> tuple[pd.DataFrame, list[str]]:

@@ -365,6 +365,8 @@ class GraphCore:
         new = [names.get(name, name) for name in self._nodes]
         data = {names.get(name, name): values for name, values in self._node_data.items()}
         meta = dict(self._meta)
+        if isinstance(types := meta.get("column_types"), Mapping):
+            meta["column_types"] = {names.get(name, name): kind for name, kind in types.items()}
         if "ambiguous_triples" in meta:
             meta["ambiguous_triples"] = [
                 [*(names.get(name, name) for name in triple), reason]

@@ -17,7 +17,7 @@ from causalkit.graph._bits import mask_of, masks_to_rows, members
 from causalkit.graph._core import as_names
 from causalkit.graph._exchange import GraphExchange
 from causalkit.graph._knowledge import BackgroundKnowledge, apply_knowledge
-from causalkit.graph._marks import GraphKind
+from causalkit.graph._marks import GraphKind, as_kind
 from causalkit.graph._members import MemberCounter, enumerate_members
 from causalkit.graph._pattern import Pattern
 
@@ -107,13 +107,48 @@ class GraphClasses(GraphExchange):
         for name in stated.names():
             self.index(name)
         apply_knowledge(pattern, self.nodes, stated)
-        for i, k, j in pattern.unresolved():
-            first, middle, last = (self.nodes[v] for v in (i, k, j))
-            raise GraphKindError(
+        if still_open := self._open_triple(pattern):
+            raise GraphKindError(still_open)
+        return self._with_pattern(GraphKind.MPDAG, pattern)
+
+    def with_kind(self, kind: GraphKind | str) -> Self:
+        """Return the same marks read as another kind; raises if they break a rule of that kind.
+
+        Parameters
+        ----------
+        kind : GraphKind or str
+            The new kind.
+
+        Returns
+        -------
+        CausalGraph
+            The new graph.
+
+        Raises
+        ------
+        GraphKindError
+            If the marks break a rule of that kind, or an equivalence class is asked for where a search left open whether some node is a collider.
+
+        Examples
+        --------
+        >>> from causalkit import CausalGraph
+        >>> CausalGraph.parse("A -> B").with_kind("MPDAG").kind.value
+        'MPDAG'
+        """
+        as_class = as_kind(kind) in (GraphKind.CPDAG, GraphKind.MPDAG) and self.kind in _PATTERNS
+        if as_class and (still_open := self._open_triple(self._pattern())):
+            raise GraphKindError(still_open)
+        return super().with_kind(kind)
+
+    def _open_triple(self, pattern: Pattern | None = None) -> str:
+        """Say of which triple it is open whether it is a collider; nothing if of none."""
+        for triple in (pattern or self._pattern()).unresolved():
+            first, middle, last = (self.nodes[v] for v in triple)
+            return (
                 f"it is open whether {middle!r} is an effect of both {first!r} and {last!r}, so that this graph is no equivalence class; "
                 f"knowledge of the arrow between {middle!r} and one of them would settle it"
             )
-        return self._with_pattern(GraphKind.MPDAG, pattern)
+        return ""
 
     def _pattern(self) -> Pattern:
         """Return the arrows and undirected edges, with the triples of which a search left open whether they are colliders."""

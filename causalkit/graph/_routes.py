@@ -171,9 +171,8 @@ def _check_kind(graph: CausalGraph) -> None:
         hint = (
             "to_mpdag() closes it under Meek's rules" if graph.kind is GraphKind.PDAG else "see with_kind()"
         )
-        if graph.meta.get("ambiguous_triples"):
-            i, k, j, _ = graph.meta["ambiguous_triples"][0]
-            hint = f"it is open whether {k!r} is an effect of both {i!r} and {j!r}; knowledge of an arrow there would settle it"
+        if graph.kind is GraphKind.PDAG and (still_open := graph._open_triple()):
+            hint = still_open
         raise GraphKindError(
             f"effects are identified in graphs of kind DAG, ADMG, CPDAG, MPDAG, MAG and PAG; this one is a {graph.kind}: {hint}"
         )

@@ -20,6 +20,7 @@ from causalkit.graph._bits import rows_to_masks
 from causalkit.graph._classes import extension
 from causalkit.graph._pattern import Pattern
 from causalkit.independence import DSeparation
+from causalkit.strength import identify
 from tests.conftest import all_dags
 from tests.discovery.test_oracle import data_for
 
@@ -111,6 +112,12 @@ def test_what_a_search_left_open_no_class_closes():
     for open_graph, middle in ((graph, "X"), (again, "cause")):
         with pytest.raises(GraphKindError, match=f"open whether '{middle}' is an effect of both"):
             open_graph.to_mpdag()
+        with pytest.raises(GraphKindError, match=f"open whether '{middle}' is an effect of both"):
+            open_graph.with_kind("CPDAG")
+        with pytest.raises(GraphKindError, match=f"open whether '{middle}' is an effect of both"):
+            identify(open_graph, "Z", "Y")
+    assert again.meta["column_types"] == {"cause": "continuous", "Y": "continuous", "Z": "continuous"}
+    assert str(graph.to_dag()) == "X -> Y; Z -> X", "of the open triple, the member in which it is no collider"
     assert graph.to_mpdag(BackgroundKnowledge(required=[("X", "Y")])).has_directed_edge("X", "Y")
     assert graph.to_mpdag(BackgroundKnowledge(required=[("Y", "X")])).has_directed_edge("Y", "X")
 
