@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         llm_causal,
         strength,
     )
-    from causalkit.graph import BackgroundKnowledge, CausalGraph, Edge, GraphKind, Mark
+    from causalkit.graph import BackgroundKnowledge, CausalGraph, Edge, GraphKind, Mark, read_graph
 
 __all__ = [
     "BackgroundKnowledge",
@@ -55,6 +55,7 @@ __all__ = [
     "graph",
     "independence",
     "llm_causal",
+    "read_graph",
     "strength",
 ]
 
@@ -69,7 +70,7 @@ _SUBPACKAGES = {
     "llm_causal",
     "strength",
 }
-_FROM_GRAPH = {"BackgroundKnowledge", "CausalGraph", "Edge", "GraphKind", "Mark"}
+_FROM_GRAPH = {"BackgroundKnowledge", "CausalGraph", "Edge", "GraphKind", "Mark", "read_graph"}
 
 
 def __getattr__(name: str) -> Any:

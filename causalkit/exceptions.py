@@ -19,6 +19,7 @@ __all__ = [
     "DataTypeError",
     "DeviceError",
     "ExpertError",
+    "FileWarning",
     "GraphError",
     "GraphKindError",
     "InvalidGraphError",
@@ -137,6 +138,10 @@ class KnowledgeError(GraphError):
 
 class CausalKitWarning(UserWarning):
     """Base class of all warnings of causalkit."""
+
+
+class FileWarning(CausalKitWarning):
+    """A file was read with a correction, which the message names."""
 
 
 class SmallSampleWarning(CausalKitWarning):

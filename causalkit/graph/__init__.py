@@ -5,10 +5,20 @@ kind is checked, so that a function that gets a CPDAG has one. ``graph.marks[i, 
 between i and j, everywhere.
 """
 
+from causalkit.graph._door import read_graph
 from causalkit.graph._edges import EDGE_COLUMNS, Edge
 from causalkit.graph._graph import CausalGraph
 from causalkit.graph._knowledge import BackgroundKnowledge
 from causalkit.graph._marks import GraphKind, Mark
 from causalkit.graph._random_graphs import random_dag
 
-__all__ = ["EDGE_COLUMNS", "BackgroundKnowledge", "CausalGraph", "Edge", "GraphKind", "Mark", "random_dag"]
+__all__ = [
+    "EDGE_COLUMNS",
+    "BackgroundKnowledge",
+    "CausalGraph",
+    "Edge",
+    "GraphKind",
+    "Mark",
+    "random_dag",
+    "read_graph",
+]

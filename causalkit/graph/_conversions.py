@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causalkit.exceptions import ParseError
-from causalkit.graph import _convert, _dagitty, _dot, _files, _text
+from causalkit.graph import _convert, _files, _text
+from causalkit.graph._core import edge_keys
 from causalkit.graph._marks import GraphKind, Mark, as_kind
 from causalkit.graph._queries import GraphQueries
+from causalkit.graph.formats import _dagitty, _dot
+from causalkit.graph.formats._limits import check_number_of_nodes, read_text
 
 
 class GraphConversions(GraphQueries):
@@ -59,15 +62,17 @@ class GraphConversions(GraphQueries):
         cls,
         kind: GraphKind,
         nodes: Iterable[str],
-        edges: Iterable[tuple[str, str, Mark, Mark]],
+        edges: Iterable[tuple[str, str, Mark, Mark] | tuple[str, str, Mark, Mark, Mapping[str, Any]]],
         node_data: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Self:
-        """Build a graph from edge records, refusing a pair that is listed twice."""
+        """Build a graph from edge records, which may end with data, refusing a pair that is listed twice."""
         names = list(nodes)
+        check_number_of_nodes(len(names))
         at = {name: k for k, name in enumerate(names)}
         marks = np.zeros((len(names), len(names)), dtype=np.uint8)
         plane = np.zeros(marks.shape, dtype=bool)
-        for u, v, left, right in edges:
+        known: dict[tuple[int, int, bool], Mapping[str, Any]] = {}
+        for u, v, left, right, *data in edges:
             i, j = at[u], at[v]
             bow = kind is GraphKind.ADMG and left is Mark.ARROW and right is Mark.ARROW
             if plane[i, j] if bow else marks[i, j]:
@@ -77,7 +82,13 @@ class GraphConversions(GraphQueries):
                 plane[i, j] = plane[j, i] = True
             else:
                 marks[j, i], marks[i, j] = left, right
-        return cls(kind, names, marks, bidirected=plane if plane.any() else None, node_data=node_data)
+            known[min(i, j), max(i, j), bow] = data[0] if data else {}
+        columns = {name: None for data in known.values() for name in data}
+        rows = [known[key] for key in edge_keys(marks, plane)] if columns else []
+        return cls(
+            kind, names, marks, bidirected=plane if plane.any() else None, node_data=node_data,
+            edge_data={name: [row.get(name) for row in rows] for name in columns},
+        )  # fmt: skip
 
     def __str__(self) -> str:
         return _text.write_text(self)
@@ -287,8 +298,8 @@ class GraphConversions(GraphQueries):
         CausalGraph
             The graph with causal-learn's node names.
         """
-        nodes, marks = _convert.from_causal_learn(graph)
-        return cls(kind, nodes, marks)
+        nodes, marks, data = _convert.from_causal_learn(graph)
+        return cls(kind, nodes, marks, node_data=data)
 
     # -- files -----------------------------------------------------------------------------------------------------------------
 
@@ -329,7 +340,7 @@ class GraphConversions(GraphQueries):
             The graph.
         """
         return cls._from_arguments(
-            _files.read_json(text.read_text(encoding="utf-8") if isinstance(text, Path) else text)
+            _files.read_json(read_text(text, _files.MAX_BYTES) if isinstance(text, Path) else text)
         )
 
     def to_npz(self, path: str | Path) -> None:
@@ -379,29 +390,34 @@ class GraphConversions(GraphQueries):
         return _dot.write_dot(self)
 
     @classmethod
-    def from_dot(cls, text: str, kind: GraphKind | str = GraphKind.DAG) -> Self:
-        """Read a flat DOT graph with marks as `to_dot` writes them; plain ``digraph { A -> B }`` is read as DAG.
+    def from_dot(cls, text: str, kind: GraphKind | str | None = None) -> Self:
+        """Read DOT: what `to_dot` wrote, or a graph from elsewhere, with chains, groups, defaults and ports.
 
         Parameters
         ----------
         text : str
-            A ``digraph`` or ``graph``.
-        kind : GraphKind or str, default="DAG"
-            Kind of the result.
+            A ``digraph`` or ``graph``, of at most 10 million characters, 10,000 nodes and a million edges.
+        kind : GraphKind or str, optional
+            By default the name of the graph if that is a kind, as `to_dot` writes it; else DAG, or ADMG with ``dir=both``, for a ``digraph`` and UG for a ``graph``.
 
         Returns
         -------
         CausalGraph
-            The graph.
+            The graph, with the parts of nodes (``role``, ``exposure``, ...) as node data. Edges that are written again count once; how a graph looks is not kept.
+
+        Raises
+        ------
+        ParseError
+            If the text cannot be read, is too long, or an end of an edge is drawn in a way that means something else than an arrowhead, a tail or a circle.
 
         Examples
         --------
         >>> from causalkit import CausalGraph
-        >>> print(CausalGraph.from_dot("digraph { A -> B; B -> C }"))
-        A -> B; B -> C
+        >>> print(CausalGraph.from_dot("digraph { node [shape=box]; A -> B -> {C D} }"))
+        A -> B; B -> C; B -> D
         """
-        nodes, edges, data = _dot.read_dot(text)
-        return cls._from_edges(as_kind(kind), nodes, edges, data)
+        found, nodes, edges, data = _dot.read_dot(text)
+        return cls._from_edges(found if kind is None else as_kind(kind), nodes, edges, data)
 
     def to_dagitty(self) -> str:
         """Write DAGitty's text form.
@@ -431,14 +447,20 @@ class GraphConversions(GraphQueries):
         Parameters
         ----------
         text : str
-            ``dag { ... }``, ``pdag { ... }``, ``mag { ... }`` or ``pag { ... }``.
+            ``dag { ... }``, ``pdag { ... }``, ``mag { ... }``, ``pag { ... }``, ``graph { ... }``, edges without a header, or the lists of DAGitty's first
+            releases; at most 10 million characters, 10,000 nodes and a million edges.
         kind : GraphKind or str, optional
-            Kind of the result; by default that of the header, or ADMG for a ``dag`` with ``<->``.
+            Kind of the result; by default that of the header, or ADMG for a ``dag`` with ``<->``; a ``graph`` is what its edges make it.
 
         Returns
         -------
         CausalGraph
-            The graph, with exposure, outcome, latent and positions as node data.
+            The graph, with ``role``, ``exposure``, ``outcome``, ``adjusted``, positions and labels as node data; the ``beta`` of an edge is its ``strength``.
+
+        Raises
+        ------
+        ParseError
+            If the text cannot be read or is too long, or an option has no meaning.
 
         Examples
         --------

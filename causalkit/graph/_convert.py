@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causalkit.exceptions import ConversionError, MissingDependencyError
-from causalkit.graph._checks import ROLES
+from causalkit.graph._checks import CONTEXT_TYPES, ROLES
 from causalkit.graph._marks import GraphKind, Mark, as_kind
-from causalkit.graph._roles import FLAGS, role_in
+from causalkit.graph.formats._roles import KEYS, attributes_of, node_data_in
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
@@ -182,15 +182,12 @@ def _attributes_of_nodes(other: Any) -> dict[str, dict[str, Any]]:
 
 
 def _meaning(node: str, values: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in values.items() if _has_meaning(key, value)}
-    role = role_in(node, kept | {key: values[key] for key in FLAGS if key in values})
-    return kept | ({"role": role} if role else {})
-
-
-def _has_meaning(key: str, value: Any) -> bool:
-    if key == "role":
-        return isinstance(value, str) and value in ROLES
-    return key == "context_type" and isinstance(value, str) and value in ("time", "domain")
+    """Return what attributes from elsewhere say here; a role that is none of ours may be anything."""
+    ours = {key: values[key] for key in KEYS if key in values}
+    for key, allowed in (("role", ROLES), ("context_type", CONTEXT_TYPES)):
+        if ours.get(key, allowed[0]) not in allowed:
+            del ours[key]
+    return node_data_in(node, ours)
 
 
 def _directed_edge(u: str, v: str, data: dict[str, Any]) -> tuple[str, str, Mark, Mark]:
@@ -233,6 +230,9 @@ def to_causal_learn(graph: GraphCore) -> Any:
     """Build causal-learn's GeneralGraph."""
     general, node_type, edge_type, endpoint = _causal_learn_classes()
     nodes = [node_type(name) for name in graph.nodes]
+    for node in nodes:
+        for key, value in attributes_of(graph.node_data.get(node.get_name(), {})).items():
+            node.add_attribute(key, value)
     out = general(nodes)
     ends = {Mark.TAIL: endpoint.TAIL, Mark.ARROW: endpoint.ARROW, Mark.CIRCLE: endpoint.CIRCLE}
     if graph.bidirected.any():
@@ -244,13 +244,27 @@ def to_causal_learn(graph: GraphCore) -> Any:
     return out
 
 
-def from_causal_learn(other: Any) -> tuple[list[str], Marks]:
+def from_causal_learn(other: Any) -> tuple[list[str], Marks, dict[str, dict[str, Any]]]:
     """Read causal-learn's GeneralGraph, or the CausalGraph that its `pc` and `cdnod` return."""
     inner = getattr(other, "G", other)
     if not hasattr(inner, "graph") or not hasattr(inner, "get_nodes"):
         msg = f"expected a causal-learn graph; got {type(other).__name__}"
         raise ConversionError(msg)
-    return [node.get_name() for node in inner.get_nodes()], causal_learn_matrix_to_marks(inner.graph)
+    nodes = inner.get_nodes()
+    data = {node.get_name(): _causal_learn_node(node) for node in nodes}
+    return (
+        [node.get_name() for node in nodes],
+        causal_learn_matrix_to_marks(inner.graph),
+        {name: values for name, values in data.items() if values},
+    )
+
+
+def _causal_learn_node(node: Any) -> dict[str, Any]:
+    """Read the part of a node: its type says that it is hidden, its attributes what this package wrote."""
+    said = getattr(node, "attributes", {})
+    attributes = {key: said[key] for key in KEYS if key in said}
+    hidden = str(getattr(getattr(node, "node_type", None), "name", "")) == "LATENT"
+    return node_data_in(node.get_name(), {"role": "latent"} | attributes if hidden else attributes)
 
 
 def _causal_learn_classes() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any], Any]:

@@ -323,8 +323,8 @@ class GraphCore:
         keep = as_names(nodes)
         at = [self.index(name) for name in keep]
         plane = self._bidirected[np.ix_(at, at)] if self._kind is GraphKind.ADMG else None
-        new = _edge_keys(self._marks[np.ix_(at, at)], plane)
-        old = {key: k for k, key in enumerate(_edge_keys(self._marks, self._bidirected))}
+        new = edge_keys(self._marks[np.ix_(at, at)], plane)
+        old = {key: k for k, key in enumerate(edge_keys(self._marks, self._bidirected))}
         columns = select(self._edge_data, [old[_key(at[i], at[j], bow)] for i, j, bow in new])
         kind = self._kind if self._closed_under_subgraphs or len(keep) == self.n_nodes else GraphKind.PDAG
         node_data = {name: self._node_data[name] for name in keep if name in self._node_data}
@@ -397,8 +397,8 @@ class GraphCore:
         marks, plane = _move_bidirected(
             self._marks, self._bidirected, self._nodes, to_plane=target is GraphKind.ADMG
         )
-        order = {key: k for k, key in enumerate(_edge_keys(self._marks, self._bidirected))}
-        keep = [order.get((i, j, bow), order.get((i, j, not bow))) for i, j, bow in _edge_keys(marks, plane)]
+        order = {key: k for k, key in enumerate(edge_keys(self._marks, self._bidirected))}
+        keep = [order.get((i, j, bow), order.get((i, j, not bow))) for i, j, bow in edge_keys(marks, plane)]
         return self._copy(kind=target, marks=marks, bidirected=plane, edge_data=select(self._edge_data, keep))
 
     def with_meta(self, **entries: Any) -> Self:
@@ -537,10 +537,10 @@ class GraphCore:
 
     def _with_structure(self, marks: MarkArray, plane: NDArray[np.bool_]) -> Self:
         """Replace marks; keep the data of the edges whose marks did not change."""
-        old = {key: k for k, key in enumerate(_edge_keys(self._marks, self._bidirected))}
+        old = {key: k for k, key in enumerate(edge_keys(self._marks, self._bidirected))}
         keep = [
             old.get((i, j, bow)) if bow or self._same_marks(marks, i, j) else None
-            for i, j, bow in _edge_keys(marks, plane)
+            for i, j, bow in edge_keys(marks, plane)
         ]
         bidirected = plane if self._kind is GraphKind.ADMG else None
         return self._copy(marks=marks, bidirected=bidirected, edge_data=select(self._edge_data, keep))
@@ -592,7 +592,7 @@ def _key(i: int, j: int, bow: bool) -> tuple[int, int, bool]:
     return (min(i, j), max(i, j), bow)
 
 
-def _edge_keys(marks: MarkArray, plane: NDArray[np.bool_] | None) -> list[tuple[int, int, bool]]:
+def edge_keys(marks: MarkArray, plane: NDArray[np.bool_] | None) -> list[tuple[int, int, bool]]:
     """List edges in the order of :attr:`GraphCore.edges`; the flag says whether the edge is in the bidirected plane."""
     keys = [(i, j, False) for i, j in np.argwhere(np.triu(marks)).tolist()]
     return keys if plane is None else keys + [(i, j, True) for i, j in np.argwhere(np.triu(plane)).tolist()]

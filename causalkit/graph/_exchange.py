@@ -228,7 +228,7 @@ class GraphExchange(GraphConversions):
         Returns
         -------
         str
-            Names must be free of white space, commas and semicolons.
+            Names must be free of white space, commas, semicolons and brackets; a hidden node is written in parentheses, a selected one in brackets.
 
         Examples
         --------
@@ -250,7 +250,8 @@ class GraphExchange(GraphConversions):
         Parameters
         ----------
         text : str
-            With lines ``Graph Nodes:`` and ``Graph Edges:``.
+            With lines ``Graph Nodes:`` and ``Graph Edges:``. Nodes in parentheses are hidden, those in brackets selected on; the probability that a bootstrap
+            gives to an edge as it is drawn is its ``confidence``.
         kind : GraphKind or str, default="DAG"
             Kind of the result; the text does not say.
 
@@ -271,8 +272,7 @@ class GraphExchange(GraphConversions):
         >>> CausalGraph.from_tetrad(g.to_tetrad()) == g
         True
         """
-        nodes, edges = _languages.read_tetrad(text)
-        return cls._from_edges(as_kind(kind), nodes, edges)
+        return cls._from_edges(as_kind(kind), *_languages.read_tetrad(text))
 
     def to_lavaan(self) -> str:
         """Write the model syntax of lavaan: ``y ~ x`` and ``x ~~ y``; a variance per node keeps their order.
@@ -280,7 +280,7 @@ class GraphExchange(GraphConversions):
         Returns
         -------
         str
-            Of a DAG or ADMG; names must be R names.
+            Of a DAG or ADMG; names must be R names. A hidden node with children is written with ``=~``; other roles are refused.
 
         Examples
         --------
@@ -300,7 +300,8 @@ class GraphExchange(GraphConversions):
         Parameters
         ----------
         text : str
-            Lines such as ``y ~ x1 + x2`` and ``x1 ~~ x2``; weights before ``*`` and comments are skipped.
+            Lines such as ``y ~ x1 + x2``, ``x1 ~~ x2`` and ``f =~ x1 + x2``, whose left side is hidden; a line that ends with an operator goes on.
+            Numbers before ``*`` are strengths; names of parameters, intercepts (``~ 1``), definitions (``:=``), constraints and comments are skipped.
         kind : GraphKind or str, optional
             By default ADMG if there are covariances, else DAG.
 
@@ -312,7 +313,7 @@ class GraphExchange(GraphConversions):
         Raises
         ------
         ParseError
-            If a line cannot be read, such as one that defines a latent variable.
+            If a line cannot be read.
 
         Examples
         --------
@@ -320,10 +321,8 @@ class GraphExchange(GraphConversions):
         >>> print(CausalGraph.from_lavaan("y ~ x + z; x ~~ z").kind)
         ADMG
         """
-        nodes, edges = _languages.read_lavaan(text)
-        both = any(left == right for _, _, left, right in edges)
-        stated = as_kind(kind) if kind is not None else GraphKind.ADMG if both else GraphKind.DAG
-        return cls._from_edges(stated, nodes, edges)
+        found, nodes, edges, data = _languages.read_lavaan(text)
+        return cls._from_edges(found if kind is None else as_kind(kind), nodes, edges, data)
 
     def to_mermaid(self) -> str:
         """Write a flow chart of Mermaid, which many pages draw.
@@ -548,5 +547,4 @@ class GraphExchange(GraphConversions):
         >>> CausalGraph.from_pywhy(g.to_pywhy(), kind="PAG") == g
         True
         """
-        nodes, edges = _objects.from_pywhy(graph)
-        return cls._from_edges(as_kind(kind), nodes, edges)
+        return cls._from_edges(as_kind(kind), *_objects.from_pywhy(graph))

@@ -5,7 +5,6 @@ Neither runs code on reading: JSON is plain data and the arrays are loaded witho
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 import zlib
@@ -14,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causalkit.exceptions import ConversionError, ParseError
 from causalkit.graph._edges import EDGE_COLUMNS
 from causalkit.graph._marks import Mark, glyph, marks_of
+from causalkit.graph.formats._limits import check_number_of_nodes
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
@@ -104,6 +105,7 @@ def _is_node_list(entries: Any) -> bool:
 def _edge_arguments(nodes: list[str], kind: Any, edges: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Read edges into marks, the bidirected plane and columns, in the graph's own order of edges."""
     at = {name: k for k, name in enumerate(nodes)}
+    check_number_of_nodes(len(nodes))
     marks = np.zeros((len(nodes), len(nodes)), dtype=np.uint8)
     plane = np.zeros(marks.shape, dtype=bool)
     rows: dict[tuple[bool, int, int], Mapping[str, Any]] = {}
@@ -141,14 +143,41 @@ def write_npz(graph: GraphCore, path: str | Path) -> None:
 
 def read_npz(path: str | Path) -> dict[str, Any]:
     """Read an NPZ file and return constructor arguments."""
-    raw = Path(path).read_bytes()
     try:
-        with np.load(io.BytesIO(raw), allow_pickle=False) as file:
-            head, marks, plane = bytes(file["header"]), file["marks"], file["bidirected"]
-        content = json.loads(head)
-    except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        with zipfile.ZipFile(path) as file:
+            head, marks, plane = (_array(file, name) for name in ("header", "marks", "bidirected"))
+        content = json.loads(head.tobytes())
+    except (
+        ValueError,
+        KeyError,
+        EOFError,
+        TypeError,
+        RecursionError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         msg = f"{path} is not a {FORMAT} NPZ file: {error}"
         raise ParseError(msg) from None
     arguments = _arguments(content)
     bidirected = plane if arguments["kind"] == "ADMG" else None
     return {**arguments, "marks": marks, "bidirected": bidirected, "edge_data": content.get("edge_data", {})}
+
+
+def _array(file: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
+    """Read an array of one byte per entry, after a look at how much its header claims and how much it inflates to."""
+    info = file.getinfo(f"{name}.npy")
+    if info.file_size > MAX_BYTES:
+        raise ValueError(f"{name} inflates to {info.file_size} bytes; at most {MAX_BYTES} are read")
+    with file.open(info) as part:
+        version = np.lib.format.read_magic(part)
+        if version != (1, 0):
+            raise ValueError(f"{name} has version {version} of the NPY format")
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(part)
+        size = int(np.prod(shape, dtype=float))
+        if dtype not in (np.dtype(np.uint8), np.dtype(bool)) or size > MAX_BYTES:
+            raise ValueError(f"{name} claims shape {shape} of {dtype}; at most {MAX_BYTES} bytes are read")
+        data = part.read(size + 1)
+    if len(data) != size:
+        raise ValueError(f"{name} claims {size} bytes and has {'more' if len(data) > size else len(data)}")
+    return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if by_column else "C")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from causalkit.graph import _draw, _svg
@@ -67,6 +68,42 @@ class CausalGraph(GraphLags):
         return f"CausalGraph(kind={self.kind}, nodes={self.n_nodes}, edges={self.n_edges})"
 
     # -- pictures ----------------------------------------------------------------------------------------------------------------
+
+    def write(self, path: str | Path, format: str | None = None) -> Path:
+        """Write the graph to a file, in the format that its name ends with.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            File to write; ``.json`` and ``.npz`` keep everything.
+        format : str, optional
+            ``"json"``, ``"npz"``, ``"dagitty"``, ``"dot"``, ``"gml"``, ``"graphml"``, ``"tetrad"``, ``"lavaan"``, ``"text"``, ``"mermaid"`` or ``"svg"``, if the name does not say it.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        ConversionError
+            If the format is not known or cannot say what the graph says.
+
+        See Also
+        --------
+        causalkit.read_graph : The way in.
+
+        Examples
+        --------
+        >>> import tempfile, causalkit
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> path = causalkit.CausalGraph.parse("A -> B").write(folder.name + "/graph.dot")
+        >>> print(causalkit.read_graph(path))
+        A -> B
+        """
+        from causalkit.graph._door import write_graph
+
+        return write_graph(self, path, format)
 
     def to_svg(self) -> str:
         """Draw the graph as SVG text; context nodes are square, knowledge is dashed, what is ambiguous dotted.

@@ -167,7 +167,7 @@ def _place(
 
 def tigramite_to_edges(
     array: Any, variables: Iterable[str] | None, kind: GraphKind
-) -> tuple[list[str], list[tuple[str, str, Mark, Mark]], dict[str, dict[str, Any]]]:
+) -> tuple[list[str], list[tuple[str, str, Mark, Mark, dict[str, Any]]], dict[str, dict[str, Any]]]:
     """Read strings; return nodes, edges and node data. Lagged nodes are named ``X[-1]``."""
     strings = np.asarray(array)
     if strings.dtype.kind != "U" or strings.ndim not in (2, 3) or strings.shape[0] != strings.shape[1]:
@@ -193,19 +193,30 @@ def tigramite_to_edges(
     return [*names, *data], edges, data
 
 
+CONFLICT = {"rule": "conflict", "note": "the search that found this edge had reasons for both directions"}
+
+
 def _edge(
     strings: NDArray[np.str_], names: list[str], kind: GraphKind, i: int, j: int, tau: int
-) -> tuple[str, str, Mark, Mark]:
-    text = str(strings[i, j, tau])
+) -> tuple[str, str, Mark, Mark, dict[str, Any]]:
+    """Read one string; a conflict of directions, ``x``, is an end of which nothing is known."""
+    said = str(strings[i, j, tau])
+    text = said.replace("x", "o")
     if text not in MARKS_OF_LONG:
         raise ConversionError(
-            f"{text!r} at [{i}, {j}, {tau}] cannot be read; conflicts ('x') and double edges ('+') have no place in a graph"
+            f"{said!r} at [{i}, {j}, {tau}] cannot be read; double edges ('+') have no place in a graph"
         )
     left, right = MARKS_OF_LONG[text]
-    if tau == 0 and str(strings[j, i, 0]) != long_glyph(right, left):
+    if tau == 0 and str(strings[j, i, 0]).replace("x", "o") != long_glyph(right, left):
         raise ConversionError(
             f"{text!r} at [{i}, {j}, 0] and {strings[j, i, 0]!r} at [{j}, {i}, 0] are not the same edge read both ways"
         )
-    if kind in UNORIENTED and left is right is Mark.CIRCLE:
+    conflict = "x" in said
+    if conflict and kind is GraphKind.DAG:
+        raise ConversionError(
+            f"{said!r} at [{i}, {j}, {tau}] is a conflict of directions, which a DAG cannot hold; read it as kind='PDAG'"
+        )
+    if kind in UNORIENTED and (conflict or left is right is Mark.CIRCLE):
         left = right = Mark.TAIL
-    return (names[i] if tau == 0 else f"{names[i]}[-{tau}]"), names[j], left, right
+    name = names[i] if tau == 0 else f"{names[i]}[-{tau}]"
+    return name, names[j], left, right, CONFLICT if conflict else {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from causalkit.exceptions import ConversionError, MissingDependencyError
 from causalkit.graph._convert import refuse
 from causalkit.graph._marks import GraphKind, Mark
+from causalkit.graph.formats._roles import KEYS, attributes_of, node_data_in
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore
@@ -29,13 +30,28 @@ def to_pgmpy(graph: GraphCore) -> Any:
         out = DAG()
         out.add_nodes_from(graph.nodes)
         out.add_edges_from(arrows)
-        out.latents = set(hidden)
-        return out
+        return _with_parts(out, graph, hidden)
     lines = [(e.u, e.v) for e in graph.edges if e.is_undirected]
     out = PDAG(directed_ebunch=arrows, undirected_ebunch=lines)
     out.add_nodes_from(graph.nodes)
+    return _with_parts(out, graph, hidden)
+
+
+def _with_parts(out: Any, graph: GraphCore, hidden: list[str]) -> Any:
+    """Give the nodes of a graph of pgmpy what is said of them; hidden ones are its latents."""
+    for name in graph.nodes:
+        out.nodes[name].update(attributes_of(graph.node_data.get(name, {})))
     out.latents = set(hidden)
     return out
+
+
+def _parts(other: Any) -> NodeData:
+    """Read what a networkx graph says of its nodes."""
+    found = {
+        str(n): node_data_in(str(n), {key: values[key] for key in KEYS if key in values})
+        for n, values in other.nodes(data=True)
+    }
+    return {name: data for name, data in found.items() if data}
 
 
 def from_pgmpy(other: Any) -> tuple[GraphKind, list[str], Edges, NodeData]:
@@ -43,7 +59,9 @@ def from_pgmpy(other: Any) -> tuple[GraphKind, list[str], Edges, NodeData]:
     nodes = [str(n) for n in other.nodes] if hasattr(other, "nodes") else None
     if nodes is None or not hasattr(other, "edges"):
         raise ConversionError(f"expected a DAG or PDAG of pgmpy; got {type(other).__name__}")
-    data = {str(n): {"role": "latent"} for n in getattr(other, "latents", ()) or ()}
+    data = _parts(other)
+    for n in getattr(other, "latents", ()) or ():
+        data.setdefault(str(n), {})["role"] = "latent"
     lines = getattr(other, "undirected_edges", None)
     if lines is None:
         return GraphKind.DAG, nodes, [(str(u), str(v), Mark.TAIL, Mark.ARROW) for u, v in other.edges], data
@@ -58,7 +76,9 @@ def to_dowhy(graph: GraphCore) -> Any:
 
     refuse(graph, [GraphKind.DAG], "the graph that DoWhy takes")
     out, hidden = nx.DiGraph(), set(_latent(graph))
-    out.add_nodes_from((name, {"observed": "no" if name in hidden else "yes"}) for name in graph.nodes)
+    for name in graph.nodes:
+        parts = attributes_of(graph.node_data.get(name, {}))
+        out.add_node(name, **parts, observed="no" if name in hidden else "yes")
     out.add_edges_from(_arrow(e) for e in graph.edges)
     return out
 
@@ -68,7 +88,7 @@ def from_dowhy(other: Any) -> tuple[list[str], Edges, NodeData]:
     inner = getattr(other, "_graph", other)
     if not hasattr(inner, "is_directed") or not inner.is_directed():
         raise ConversionError(f"expected a directed graph in DoWhy's form; got {type(other).__name__}")
-    data = {str(n): {"role": "latent"} for n, a in inner.nodes(data=True) if a.get("observed") == "no"}
+    data = _parts(inner)
     return (
         [str(n) for n in inner.nodes],
         [(str(u), str(v), Mark.TAIL, Mark.ARROW) for u, v in inner.edges],
@@ -85,7 +105,7 @@ def to_pywhy(graph: GraphCore) -> dict[str, Any]:
 
     out = {name: nx.DiGraph() if name in ("directed", "circle") else nx.Graph() for name in PYWHY}
     for part in out.values():
-        part.add_nodes_from(graph.nodes)
+        part.add_nodes_from((name, attributes_of(graph.node_data.get(name, {}))) for name in graph.nodes)
     for e in graph.edges:
         if e.is_bidirected:
             out["bidirected"].add_edge(e.u, e.v)
@@ -99,7 +119,7 @@ def to_pywhy(graph: GraphCore) -> dict[str, Any]:
     return out
 
 
-def from_pywhy(parts: Any) -> tuple[list[str], Edges]:
+def from_pywhy(parts: Any) -> tuple[list[str], Edges, NodeData]:
     """Read one graph per type of edge, or a graph of pywhy-graphs, which has them."""
     found: Mapping[str, Any] = parts if isinstance(parts, Mapping) else _sub_graphs(parts)
     strange = sorted(set(found) - set(PYWHY))
@@ -117,7 +137,8 @@ def from_pywhy(parts: Any) -> tuple[list[str], Edges]:
     ]
     for name, mark in (("bidirected", Mark.ARROW), ("undirected", Mark.TAIL)):
         edges += [(str(u), str(v), mark, mark) for u, v in (found[name].edges if name in found else ())]
-    return nodes, edges
+    data = {name: values for part in found.values() for name, values in _parts(part).items()}
+    return nodes, edges, data
 
 
 def _sub_graphs(other: Any) -> Mapping[str, Any]:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from causalkit.exceptions import ParseError
-from causalkit.graph._bounds import check_length
 from causalkit.graph._marks import Mark, glyph, marks_of
+from causalkit.graph.formats._limits import check_length
 
 if TYPE_CHECKING:
     from causalkit.graph._core import GraphCore

@@ -117,7 +117,9 @@ def test_what_a_search_left_open_no_class_closes():
         with pytest.raises(GraphKindError, match=f"open whether '{middle}' is an effect of both"):
             identify(open_graph, "Z", "Y")
     assert again.meta["column_types"] == {"cause": "continuous", "Y": "continuous", "Z": "continuous"}
-    assert str(graph.to_dag()) == "X -> Y; Z -> X", "of the open triple, the member in which it is no collider"
+    assert str(graph.to_dag()) == "X -> Y; Z -> X", (
+        "of the open triple, the member in which it is no collider"
+    )
     assert graph.to_mpdag(BackgroundKnowledge(required=[("X", "Y")])).has_directed_edge("X", "Y")
     assert graph.to_mpdag(BackgroundKnowledge(required=[("Y", "X")])).has_directed_edge("Y", "X")
 
