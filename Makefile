@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export PIP_NO_INPUT = 1
 
-.PHONY: demo test test-all test-gpu lint docs bench clean
+.PHONY: demo fuzz test test-all test-gpu lint docs bench clean
 
 # More packages for the tests, for example "torch transformers": what is not installed is not tested.
 WITH ?=
@@ -25,6 +25,11 @@ test-all: $(VENV)/.test
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m "not gpu and not network" --cov --cov-report=term
 
 # On a machine with a CUDA device: the tests that compare CuPy with NumPy, then all independence tests and searches on CuPy.
+# Broken files and texts, for as long as FUZZ says (a hundred is some three minutes).
+FUZZ ?= 100
+fuzz: $(VENV)/.test
+	CAUSALKIT_FUZZ=$(FUZZ) $(ONE_THREAD) $(BIN)/python -m pytest -n 2 -k broken tests/graph
+
 test-gpu: $(VENV)/.test
 	$(PIP) --editable '.[gpu]'
 	$(BIN)/python -m pytest -m gpu

@@ -39,6 +39,7 @@ from causalkit.exceptions import (
 )
 from causalkit.graph import BackgroundKnowledge, CausalGraph, GraphKind, Mark
 from causalkit.graph._classes import extension
+from causalkit.graph._knowledge import check_knowledge
 from causalkit.graph._pattern import Pattern
 from causalkit.independence import CITest, TestwiseDeletion, get_test
 from causalkit.independence._base import MIN_ROWS
@@ -111,10 +112,8 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
         check_between("alpha", self.alpha, 0, 1)
         if self.max_cond_size is not None:
             check_count("max_cond_size", self.max_cond_size, least=0)
-        if self.knowledge is not None and not isinstance(self.knowledge, BackgroundKnowledge):
-            raise ParameterError(
-                f"knowledge must be a BackgroundKnowledge or None; got {type(self.knowledge).__name__}"
-            )
+        if self.knowledge is not None:
+            check_knowledge(self.knowledge)
         return self._on_device(get_test(self.ci_test))
 
     def _missing(self) -> Literal["error", "keep"]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from causalkit._validation import check_choice
 from causalkit.exceptions import GraphError, ParameterError
-from causalkit.graph import CausalGraph, Mark
+from causalkit.graph import CausalGraph, GraphLike, Mark, as_graph
 
 __all__ = ["GraphReport", "Scores", "graph_report", "mark_scores", "shd", "skeleton_scores"]
 
@@ -62,11 +62,9 @@ def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
 
 
-def aligned(true: CausalGraph, estimated: CausalGraph) -> tuple[CausalGraph, CausalGraph]:
+def aligned(true: GraphLike, estimated: GraphLike) -> tuple[CausalGraph, CausalGraph]:
     """Return both graphs in the node order of the first; raise if their nodes differ."""
-    for graph in (true, estimated):
-        if not isinstance(graph, CausalGraph):
-            raise GraphError(f"metrics compare CausalGraph objects; got {type(graph).__name__}")
+    true, estimated = as_graph(true, "the first graph"), as_graph(estimated, "the second graph")
     if set(true.nodes) != set(estimated.nodes):
         missing, extra = set(true.nodes) - set(estimated.nodes), set(estimated.nodes) - set(true.nodes)
         raise GraphError(

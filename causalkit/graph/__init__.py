@@ -5,7 +5,7 @@ kind is checked, so that a function that gets a CPDAG has one. ``graph.marks[i, 
 between i and j, everywhere.
 """
 
-from causalkit.graph._door import read_graph
+from causalkit.graph._door import GraphLike, as_graph, read_graph
 from causalkit.graph._edges import EDGE_COLUMNS, Edge
 from causalkit.graph._graph import CausalGraph
 from causalkit.graph._knowledge import BackgroundKnowledge
@@ -18,7 +18,9 @@ __all__ = [
     "CausalGraph",
     "Edge",
     "GraphKind",
+    "GraphLike",
     "Mark",
+    "as_graph",
     "random_dag",
     "read_graph",
 ]

@@ -6,16 +6,16 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
-from causalkit.exceptions import ConversionError, ParameterError, ParseError
+from causalkit.exceptions import ConversionError, GraphError, ParameterError, ParseError
 from causalkit.graph._graph import CausalGraph
 from causalkit.graph._marks import GraphKind, Mark, as_kind
 from causalkit.graph.formats._limits import read_text
 from causalkit.graph.formats._networks import NETWORKS
 from causalkit.graph.formats._tables import Network
 
-__all__ = ["FORMATS", "Format", "read_graph", "write_graph"]
+__all__ = ["FORMATS", "Format", "GraphLike", "as_graph", "read_graph", "write_graph"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,69 @@ class Format:
     read: Callable[[str], CausalGraph] | None
     write: Callable[[CausalGraph], str] | None
     has_kind: bool = True
+
+
+class NetworkxGraph(Protocol):
+    """A graph of networkx, of which pgmpy's and DoWhy's graphs are kinds."""
+
+    nodes: Any
+    edges: Any
+
+    def is_directed(self) -> bool:
+        """Whether edges have a direction."""
+        ...
+
+
+GraphLike: TypeAlias = CausalGraph | NetworkxGraph
+"""What is taken for a graph."""
+
+
+def as_graph(graph: GraphLike, what: str = "graph") -> CausalGraph:
+    """Return a graph of another library as a CausalGraph, if there is one way to read it.
+
+    Parameters
+    ----------
+    graph : CausalGraph, networkx.DiGraph, or a graph of pgmpy or DoWhy
+        The graph. Nodes that it marks as hidden are hidden.
+    what : str, default="graph"
+        Name of the parameter, for messages.
+
+    Returns
+    -------
+    CausalGraph
+        The same object if it is one.
+
+    Raises
+    ------
+    GraphError
+        If it is no graph, or one that leaves open what its marks mean; the message names the call that reads it.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from causalkit.graph import as_graph
+    >>> print(as_graph(nx.DiGraph([("A", "B")])))
+    A -> B
+    """
+    given: Any = graph
+    if isinstance(given, CausalGraph):
+        return given
+    library = type(given).__module__.partition(".")[0]
+    if library == "pgmpy" and hasattr(given, "edges"):
+        return CausalGraph.from_pgmpy(given)
+    if library == "dowhy":
+        return CausalGraph.from_dowhy(given)
+    if hasattr(given, "is_directed") and hasattr(given, "edges") and given.is_directed():
+        return CausalGraph.from_networkx(given)
+    hints = {
+        "causallearn": "CausalGraph.from_causal_learn(graph, kind=...) reads it",
+        "networkx": "CausalGraph.from_networkx(graph, kind=...) reads an undirected one",
+        "pywhy_graphs": "CausalGraph.from_pywhy(graph, kind=...) reads it",
+        "numpy": "CausalGraph.from_adjacency(matrix, names) reads a matrix of zeros and ones",
+        "builtins": "causalkit.read_graph(text or path) reads a text or a file",
+    }
+    hint = f": {hints[library]}" if library in hints else ""
+    raise GraphError(f"{what} must be a CausalGraph or a networkx.DiGraph; got {type(given).__name__}{hint}")
 
 
 def graph_of_parents(network: Network) -> CausalGraph:

@@ -96,9 +96,9 @@ class CausalGraph(GraphLags):
         Examples
         --------
         >>> import tempfile, causalkit
-        >>> folder = tempfile.TemporaryDirectory()
-        >>> path = causalkit.CausalGraph.parse("A -> B").write(folder.name + "/graph.dot")
-        >>> print(causalkit.read_graph(path))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = causalkit.CausalGraph.parse("A -> B").write(folder + "/graph.dot")
+        ...     print(causalkit.read_graph(path))
         A -> B
         """
         from causalkit.graph._door import write_graph

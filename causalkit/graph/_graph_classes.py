@@ -11,12 +11,12 @@ from typing import Any, Self
 import numpy as np
 
 from causalkit._random import Seed, as_generator
-from causalkit.exceptions import GraphError, GraphKindError, KnowledgeError, NotExtendableError
+from causalkit.exceptions import GraphError, GraphKindError, NotExtendableError
 from causalkit.graph import _classes, _meek, _pag, _projection
 from causalkit.graph._bits import mask_of, masks_to_rows, members
 from causalkit.graph._core import as_names
 from causalkit.graph._exchange import GraphExchange
-from causalkit.graph._knowledge import BackgroundKnowledge, apply_knowledge
+from causalkit.graph._knowledge import BackgroundKnowledge, apply_knowledge, check_knowledge
 from causalkit.graph._marks import GraphKind, as_kind
 from causalkit.graph._members import MemberCounter, enumerate_members
 from causalkit.graph._pattern import Pattern
@@ -100,10 +100,7 @@ class GraphClasses(GraphExchange):
         """
         self._require(_PATTERNS, "to_mpdag")
         pattern = self._pattern()
-        stated: object = knowledge or BackgroundKnowledge()
-        if not isinstance(stated, BackgroundKnowledge):
-            msg = f"knowledge must be a BackgroundKnowledge; got {type(knowledge).__name__}"
-            raise KnowledgeError(msg)
+        stated = BackgroundKnowledge() if knowledge is None else check_knowledge(knowledge)
         for name in stated.names():
             self.index(name)
         apply_knowledge(pattern, self.nodes, stated)

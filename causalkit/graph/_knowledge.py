@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, Literal, NamedTuple, TypeAlias
+from itertools import pairwise, permutations
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 from causalkit.exceptions import KnowledgeError, NotExtendableError, ParameterError
 from causalkit.graph import _classes, _meek
@@ -70,6 +71,59 @@ class BackgroundKnowledge:
         object.__setattr__(self, "_forbidden", frozenset(self.forbidden))
         self._tier_of.update(_tier_positions(self.tiers))
         self._check_consistent()
+
+    @classmethod
+    def from_causal_learn(cls, knowledge: Any, nodes: Iterable[str]) -> Self:
+        """Read the background knowledge of causal-learn for some nodes.
+
+        Parameters
+        ----------
+        knowledge : causallearn.utils.PCUtils.BackgroundKnowledge.BackgroundKnowledge
+            Rules about nodes and about patterns of names, and tiers.
+        nodes : iterable of str
+            The names that patterns are held against, such as the columns of the data.
+
+        Returns
+        -------
+        BackgroundKnowledge
+            The same statements about these nodes. Arrows within a tier that forbids them are forbidden one by one.
+
+        Raises
+        ------
+        KnowledgeError
+            If it is no knowledge of causal-learn, or its statements contradict one another.
+
+        Examples
+        --------
+        >>> from causallearn.graph.GraphNode import GraphNode
+        >>> from causallearn.utils.PCUtils.BackgroundKnowledge import BackgroundKnowledge as Theirs
+        >>> from causalkit import BackgroundKnowledge
+        >>> theirs = Theirs().add_required_by_node(GraphNode("A"), GraphNode("B"))
+        >>> BackgroundKnowledge.from_causal_learn(theirs, ["A", "B", "C"]).required
+        (('A', 'B'),)
+        """
+        if not hasattr(knowledge, "required_rules_specs") or not hasattr(knowledge, "tier_map"):
+            raise KnowledgeError(
+                f"knowledge must be a BackgroundKnowledge of causal-learn; got {type(knowledge).__name__}"
+            )
+        names = list(nodes)
+        found: dict[str, list[tuple[str, str]]] = {}
+        for what in ("required", "forbidden"):
+            by_name = getattr(knowledge, f"{what}_rules_specs")
+            found[what] = sorted((u.get_name(), v.get_name()) for u, v in by_name)
+            for tails, heads in sorted(getattr(knowledge, f"{what}_pattern_rules_specs")):
+                found[what] += [
+                    (u, v)
+                    for u in names
+                    for v in names
+                    if u != v and re.match(tails, u) and re.match(heads, v)
+                ]
+        tiers = {t: sorted(n.get_name() for n in tier) for t, tier in sorted(knowledge.tier_map.items())}
+        for tier in sorted(getattr(knowledge, "forbidden_within_tiers", ())):
+            found["forbidden"] += list(permutations(tiers.get(tier, ()), 2))
+        known = [dict.fromkeys(pair for pair in found[what] if set(pair) <= set(names)) for what in found]
+        inside = [[name for name in tier if name in set(names)] for tier in tiers.values()]
+        return cls(required=known[0], forbidden=known[1], tiers=[tier for tier in inside if tier])
 
     def is_required(self, tail: str, head: str) -> bool:
         """Whether ``tail -> head`` must be in the graph.
@@ -278,3 +332,12 @@ def _minimal_conflict(pattern: Pattern, nodes: Sequence[str], statements: list[S
         if _try(pattern.copy(), nodes, rest) is None:
             core = rest
     return core
+
+
+def check_knowledge(knowledge: Any) -> BackgroundKnowledge:
+    """Return knowledge; that of another library is refused with the call that reads it."""
+    if isinstance(knowledge, BackgroundKnowledge):
+        return knowledge
+    theirs = type(knowledge).__module__.partition(".")[0] == "causallearn"
+    hint = ": BackgroundKnowledge.from_causal_learn(knowledge, names) reads it" if theirs else ""
+    raise KnowledgeError(f"knowledge must be a BackgroundKnowledge; got {type(knowledge).__name__}{hint}")

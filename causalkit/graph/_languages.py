@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from causalkit.exceptions import ConversionError, ParseError
 from causalkit.graph._convert import refuse
 from causalkit.graph._marks import MARKS_OF_LONG, GraphKind, Mark, as_kind, glyph, long_glyph, marks_of
-from causalkit.graph.formats._limits import check_length
+from causalkit.graph.formats._limits import check_length, finite
 from causalkit.graph.formats._roles import attributes_of, node_data_in, refuse_roles
 
 if TYPE_CHECKING:
@@ -80,10 +80,7 @@ def _tetrad_bootstrap(edge: str, text: str) -> dict[str, Any]:
     shares = {re.sub(r"(\s+(?:dd|pd|nl|pl))+$", "", what): share for what, share in _BOOTSTRAP.findall(text)}
     if edge not in shares:
         return {}
-    try:
-        return {"confidence": float(shares[edge])}
-    except ValueError:
-        raise ParseError(f"the probability {shares[edge]!r} of {edge!r} is no number") from None
+    return {"confidence": finite(shares[edge], f"the probability of {edge!r}")}
 
 
 # -- lavaan ----------------------------------------------------------------------------------------------------------------
@@ -161,8 +158,8 @@ def _lavaan_statement(line: str, nodes: dict[str, dict[str, Any]]) -> EdgesWithD
 def _lavaan_edge(
     operator: str, left: str, right: str, data: dict[str, Any], line: str
 ) -> tuple[str, str, Mark, Mark, dict[str, Any]] | None:
-    """Return the edge of one term; a variance and an intercept are none."""
-    if right == "1" or (operator == "~~" and left == right):
+    """Return the edge of one term; a variance, an intercept and what is fixed at 0 are none."""
+    if right == "1" or (operator == "~~" and left == right) or data.get("strength") == 0:
         return None
     if left == right:
         raise ParseError(f"{line[:80]!r} regresses {left!r} on itself")
@@ -179,7 +176,7 @@ def _lavaan_term(term: str, line: str) -> tuple[str, dict[str, Any]]:
     if name in ("", "0"):
         raise ParseError(f"a name is missing in {line[:80]!r}")
     numbers = [m for m in modifiers if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", m)]
-    return name, {"strength": float(numbers[0])} if numbers and float(numbers[0]) else {}
+    return name, {"strength": finite(numbers[0], f"the number before {name!r}")} if numbers else {}
 
 
 # -- Mermaid ---------------------------------------------------------------------------------------------------------------

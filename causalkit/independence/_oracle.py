@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from causalkit.graph import CausalGraph
+from causalkit.graph import GraphLike, as_graph
 from causalkit.independence._base import FittedTest
 from causalkit.independence._result import TestResult
 
@@ -31,7 +31,8 @@ class DSeparation(FittedTest):
 
     minds_redundancy = True
 
-    def __init__(self, graph: CausalGraph) -> None:
+    def __init__(self, graph: GraphLike) -> None:
+        graph = as_graph(graph)
         self.graph = graph
 
     def __repr__(self) -> str:

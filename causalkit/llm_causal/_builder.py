@@ -12,7 +12,7 @@ from typing import Any
 
 from causalkit._validation import check_choice, check_count, check_share, read_table
 from causalkit.exceptions import GraphKindError, KnowledgeError, NotExtendableError, ParameterError
-from causalkit.graph import CausalGraph, GraphKind
+from causalkit.graph import CausalGraph, GraphKind, GraphLike, as_graph
 from causalkit.llm_causal._claims import Claim, KnowledgeBase
 from causalkit.llm_causal._evidence import CERTAIN, Evidence, with_claims, with_ensemble
 from causalkit.llm_causal._fusion import Fusion, Policy, Settings
@@ -115,7 +115,7 @@ class GraphBuilder:
         *,
         expert: Expert,
         data: Any = None,
-        graph: CausalGraph | None = None,
+        graph: GraphLike | None = None,
         discovery: Any = None,
         ensemble: Iterable[Any] = (),
         context: str | Sequence[str] | None = None,
@@ -147,8 +147,7 @@ class GraphBuilder:
             raise ParameterError(
                 f"expert must have the methods answer and estimate, as ChatExpert has; got {expert!r}"
             )
-        if graph is not None and not isinstance(graph, CausalGraph):
-            raise ParameterError(f"graph must be a CausalGraph; got {type(graph).__name__}")
+        graph = None if graph is None else as_graph(graph)
         if target is not None and not callable(target):
             raise ParameterError(f"target must be a function of a graph; got {target!r}")
         if target is not None and (

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from causalkit.exceptions import ParameterError
-from causalkit.graph import CausalGraph
+from causalkit.graph import GraphLike, as_graph
 from causalkit.llm_causal._questions import Answer
 from causalkit.llm_causal._reliability import Reliability
 
@@ -147,7 +147,7 @@ def _verdict(answers: Sequence[Answer], right: int, wrong: int, silent: int) -> 
     return "passed" if binom.sf(right - 1, right + wrong, 0.5) <= COINS else "refused"
 
 
-def orientation_accuracy(answers: Sequence[Answer], graph: CausalGraph) -> float:
+def orientation_accuracy(answers: Sequence[Answer], graph: GraphLike) -> float:
     """Return the share of named directions that are those of a graph.
 
     Parameters
@@ -175,6 +175,7 @@ def orientation_accuracy(answers: Sequence[Answer], graph: CausalGraph) -> float
     >>> orientation_accuracy(OracleExpert(truth).answer([Question("orient", ("B", "A"))]), truth)
     1.0
     """
+    graph = as_graph(graph)
     if any(a.origin == "scripted" for a in answers):
         raise ParameterError(
             "some answers are scripted; no accuracy is computed from what was written for a test"

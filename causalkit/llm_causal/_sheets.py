@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from causalkit.exceptions import DataError, ParameterError
-from causalkit.graph import CausalGraph
+from causalkit.graph import GraphLike, as_graph
 from causalkit.llm_causal._claims import Claim, Relation
 from causalkit.llm_causal._questions import PAIRS, Answer, Choice, Question, Usage
 from causalkit.llm_causal._result import as_cell
@@ -213,7 +213,7 @@ def read_review_sheet(
     return tuple(claims)
 
 
-def claims_of_graph(graph: CausalGraph, *, source: str, probability: float = 0.95) -> tuple[Claim, ...]:
+def claims_of_graph(graph: GraphLike, *, source: str, probability: float = 0.95) -> tuple[Claim, ...]:
     """Read a graph that someone drew, such as one from DAGitty, as claims.
 
     Parameters
@@ -237,6 +237,7 @@ def claims_of_graph(graph: CausalGraph, *, source: str, probability: float = 0.9
     >>> [str(c) for c in claims_of_graph(CausalGraph.parse("A -> B; C"), source="a clinician")]
     ['A causes B directly']
     """
+    graph = as_graph(graph)
     claims = []
     for edge in graph.edges:
         if edge.is_bidirected:

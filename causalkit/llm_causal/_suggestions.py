@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from causalkit._validation import check_choice
 from causalkit.exceptions import ParameterError
-from causalkit.graph import CausalGraph, GraphKind, Mark
+from causalkit.graph import CausalGraph, GraphKind, GraphLike, Mark, as_graph
 from causalkit.llm_causal._ledger import Budget, Meter
 from causalkit.llm_causal._questions import ROLES, Expert, Proposal, Question
 from causalkit.llm_causal._variables import Described, as_variables
@@ -53,7 +53,7 @@ def suggest_variables(
     effect: str,
     *,
     expert: Expert,
-    graph: CausalGraph,
+    graph: GraphLike,
     roles: Iterable[str] = ROLES,
     budget: Budget | None = None,
 ) -> tuple[Suggestion, ...]:
@@ -97,6 +97,7 @@ def suggest_variables(
     >>> found[0].verdict, str(found[0].variant)
     ('not in the graph', 'rain -> sale; rain <-> sale')
     """
+    graph = as_graph(graph)
     if graph.kind is not GraphKind.DAG:
         raise ParameterError(f"suggestions are held against a DAG; this graph is a {graph.kind}")
     graph.index(cause)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit.exceptions import GraphError, ParameterError
-from causalkit.graph import CausalGraph
+from causalkit.exceptions import ParameterError
+from causalkit.graph import GraphLike, as_graph
 from causalkit.strength._content import content_id
 from causalkit.strength._oracle import ProbabilityOracle
 from causalkit.strength._strength import causal_strength
@@ -52,11 +52,8 @@ class AdjustedOracle:
     [[0.1, 0.8], [0.2, 0.2]]
     """
 
-    def __init__(
-        self, graph: CausalGraph, oracle: ProbabilityOracle, values: tuple[Any, Any] = (0, 1)
-    ) -> None:
-        if not isinstance(graph, CausalGraph):
-            raise GraphError(f"graph must be a CausalGraph; got {type(graph).__name__}")
+    def __init__(self, graph: GraphLike, oracle: ProbabilityOracle, values: tuple[Any, Any] = (0, 1)) -> None:
+        graph = as_graph(graph)
         if not isinstance(oracle, ProbabilityOracle):
             raise ParameterError(
                 f"with a graph, oracle must give probabilities (id, strata, probability), as NetworkOracle and CountsOracle do; got {type(oracle).__name__}"

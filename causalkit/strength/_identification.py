@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from causalkit._validation import check_choice
 from causalkit.exceptions import ParameterError
-from causalkit.graph import CausalGraph
+from causalkit.graph import CausalGraph, GraphLike, as_graph
 from causalkit.graph._bits import mask_of, members
 from causalkit.graph._core import as_names
 from causalkit.graph._problem import Names, Problem, read_problem
@@ -170,7 +170,7 @@ class Identification:
 
 
 def identify(
-    graph: CausalGraph,
+    graph: GraphLike,
     cause: Names,
     effect: Names,
     *,
@@ -257,6 +257,7 @@ def identify(
     >>> identify(g, "health", "drug").kind
     'zero'
     """
+    graph = as_graph(graph)
     check_choice("strategy", strategy, ("auto", "minimum", *STRATEGIES))
     problem = read_problem(graph, cause, effect, observed, forbid, require)
     if problem.is_zero:
@@ -370,9 +371,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-def check_adjustment(
-    graph: CausalGraph, cause: Names, effect: Names, adjustment_set: Names
-) -> AdjustmentCheck:
+def check_adjustment(graph: GraphLike, cause: Names, effect: Names, adjustment_set: Names) -> AdjustmentCheck:
     """Say whether a set is an adjustment set, with the reasons.
 
     Parameters
@@ -411,6 +410,7 @@ def check_adjustment(
     - dose may be affected by the cause on its way to the effect
     - open: drug <- age -> health
     """
+    graph = as_graph(graph)
     problem = read_problem(graph, cause, effect, graph.nodes, (), ())
     given = _mask(graph, as_names(adjustment_set))
     if given & (problem.causes | problem.effects):
@@ -431,7 +431,7 @@ def check_adjustment(
 
 
 def adjustment_sets(
-    graph: CausalGraph,
+    graph: GraphLike,
     cause: Names,
     effect: Names,
     *,
@@ -480,6 +480,7 @@ def adjustment_sets(
     >>> sorted(adjustment_sets(g, "x", "y"))
     [('a',), ('b',)]
     """
+    graph = as_graph(graph)
     problem = read_problem(graph, cause, effect, observed, forbid, require)
     found = _minimal_sets(problem) if minimal_only else _all_sets(problem)
     return (problem.names(mask) for mask in found)

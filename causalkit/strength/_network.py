@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causalkit._random import Seed, as_generator
 from causalkit.exceptions import DataError, FileWarning, GraphKindError, ParameterError, ParseError
-from causalkit.graph import CausalGraph, GraphKind
+from causalkit.graph import GraphKind, GraphLike, as_graph
 from causalkit.graph._bits import closure, mask_of, members
 from causalkit.graph._door import graph_of_parents, network_text
 from causalkit.graph.formats._networks import NETWORKS, write_bif
@@ -74,8 +74,9 @@ class BayesianNetwork:
     """
 
     def __init__(
-        self, graph: CausalGraph, states: Mapping[str, Sequence[Any]], tables: Mapping[str, ArrayLike]
+        self, graph: GraphLike, states: Mapping[str, Sequence[Any]], tables: Mapping[str, ArrayLike]
     ) -> None:
+        graph = as_graph(graph)
         if graph.kind is not GraphKind.DAG:
             raise GraphKindError(f"a Bayesian network has a DAG; this graph is a {graph.kind}")
         unknown = [name for name in (*states, *tables) if name not in graph.nodes]
@@ -148,9 +149,9 @@ class BayesianNetwork:
         Examples
         --------
         >>> from causalkit.strength import BayesianNetwork
-        >>> text = "variable a { type discrete [ 2 ] { no, yes }; } probability ( a ) { table 0.9, 0.1; }"
+        >>> text = "variable a { type discrete [ 2 ] { no, yes }; } probability ( a ) { table 0.75, 0.25; }"
         >>> BayesianNetwork.read(text).query("a").tolist()
-        [0.9, 0.1]
+        [0.75, 0.25]
         """
         name, text = network_text(source, format)
         found = NETWORKS[name](text, tables=True)
@@ -187,7 +188,7 @@ class BayesianNetwork:
         Examples
         --------
         >>> from causalkit.strength import BayesianNetwork
-        >>> text = "variable a { type discrete [ 2 ] { no, yes }; } probability ( a ) { table 0.9, 0.1; }"
+        >>> text = "variable a { type discrete [ 2 ] { no, yes }; } probability ( a ) { table 0.75, 0.25; }"
         >>> net = BayesianNetwork.read(text)
         >>> BayesianNetwork.read(net.to_bif()).id == net.id
         True

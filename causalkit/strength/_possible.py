@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from causalkit.exceptions import GraphKindError
-from causalkit.graph import CausalGraph, GraphKind
+from causalkit.graph import CausalGraph, GraphKind, GraphLike, as_graph
 from causalkit.graph._bits import members
 from causalkit.graph._members import split
 from causalkit.graph._pattern import Pattern
@@ -18,7 +18,7 @@ from causalkit.graph._pattern import Pattern
 __all__ = ["possible_graphs"]
 
 
-def possible_graphs(graph: CausalGraph, cause: str) -> Iterator[CausalGraph]:
+def possible_graphs(graph: GraphLike, cause: str) -> Iterator[CausalGraph]:
     """Yield the classes into which a class falls if the edges at a cause are directed in every possible way.
 
     Parameters
@@ -56,6 +56,7 @@ def possible_graphs(graph: CausalGraph, cause: str) -> Iterator[CausalGraph]:
     -> backdoor
     <- zero
     """
+    graph = as_graph(graph)
     if graph.kind not in (GraphKind.DAG, GraphKind.CPDAG, GraphKind.MPDAG):
         raise GraphKindError(f"possible_graphs splits a CPDAG or MPDAG; this graph is a {graph.kind}")
     node = graph.index(cause)

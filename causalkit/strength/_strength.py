@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from causalkit._random import Seed
 from causalkit._validation import ColumnTypes, Table, open_frame
 from causalkit.exceptions import DataError, GraphError, ParameterError
-from causalkit.graph import CausalGraph
+from causalkit.graph import CausalGraph, GraphLike, as_graph
 from causalkit.graph._bits import members
 from causalkit.graph._core import as_names
 from causalkit.graph._problem import observed_nodes
@@ -50,7 +50,7 @@ FEW_ROWS = 5
 
 
 def causal_strength(
-    graph: CausalGraph,
+    graph: GraphLike,
     cause: str,
     effect: str,
     *,
@@ -177,6 +177,7 @@ def causal_strength(
       E-value       1.34; 1 for the interval
       P(cured | do(surgery)) = sum over stone of P(cured | surgery, stone) P(stone)
     """
+    graph = as_graph(graph)
     for name in (cause, effect):
         if not isinstance(name, str):
             raise ParameterError(

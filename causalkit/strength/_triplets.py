@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.exceptions import DataError, ParameterError
-from causalkit.graph import CausalGraph, GraphKind
+from causalkit.graph import GraphKind, GraphLike, as_graph
 from causalkit.graph._bits import all_reachable, members
 from causalkit.strength._event_strength import EventStrengths
 from causalkit.strength._events import EventGraph
@@ -84,7 +84,7 @@ class Triplets:
         return pd.DataFrame({"question": question, **columns})
 
 
-def make_triplets(graph: CausalGraph) -> Triplets:
+def make_triplets(graph: GraphLike) -> Triplets:
     """Return all questions that a causal graph over events answers.
 
     Parameters
@@ -115,6 +115,7 @@ def make_triplets(graph: CausalGraph) -> Triplets:
     0    cause    pour  boil  set_table
     1   effect    boil  pour  set_table
     """
+    graph = as_graph(graph)
     graph._require([GraphKind.DAG], "make_triplets")
     above = all_reachable(graph._parent_masks)
     with_self = [mask | 1 << k for k, mask in enumerate(above)]

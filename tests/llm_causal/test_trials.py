@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from causalkit import CausalGraph
-from causalkit.exceptions import DataError, GraphKindError, ParameterError
+from causalkit.exceptions import DataError, GraphError, GraphKindError, ParameterError
 from causalkit.llm_causal import (
     Answer,
     Budget,
@@ -241,7 +241,6 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ({"graph": "A -> B"}, "must be a CausalGraph"),
             ({"expert": "gpt-4"}, "methods answer and estimate"),
             ({"graph": CHAIN, "claims": "A"}, "objects of Claim"),
             ({"graph": CHAIN, "min_gain": "x"}, "min_gain"),
@@ -251,6 +250,10 @@ class TestMistakes:
     def test_settings(self, settings, message):
         with pytest.raises(ParameterError, match=message):
             GraphBuilder(list("ABC"), **{"expert": OracleExpert(DAG), **settings})
+
+    def test_a_graph_as_text(self):
+        with pytest.raises(GraphError, match=r"read_graph\(text or path\) reads a text"):
+            GraphBuilder(list("ABC"), graph="A -> B", expert=OracleExpert(DAG))
 
     def test_a_target_that_is_no_number(self):
         with pytest.raises(ParameterError, match="finite"):

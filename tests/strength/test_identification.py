@@ -381,7 +381,7 @@ def test_bad_questions():
     with pytest.raises(GraphKindError, match="selected"):
         identify(CausalGraph.parse("a --- b", kind="MAG"), "a", "b")
     with pytest.raises(GraphError, match="CausalGraph"):
-        identify(g.to_networkx(), "a", "b")
+        identify(g.to_adjacency(), "a", "b")
 
 
 def test_listing_is_lazy_where_there_are_many():

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from causalkit.exceptions import ConversionError, ParseError
 from causalkit.graph._marks import GraphKind, Mark, marks_of
-from causalkit.graph.formats._limits import check_length, check_number_of_nodes
+from causalkit.graph.formats._limits import check_length, check_number_of_nodes, finite
 from causalkit.graph.formats._roles import (
     FLAG_OF_ROLE,
     KEYS,
@@ -139,19 +139,17 @@ def _marks(sign: str) -> tuple[Mark, Mark]:
 
 
 def _once(edges: Edges) -> Edges:
-    """Leave out edges that are written again."""
-    return list({repr(edge): edge for edge in edges}.values())
+    """Join edges that are written again."""
+    found: dict[tuple[str, str, Mark, Mark], dict[str, Any]] = {}
+    for u, v, left, right, data in edges:
+        found.setdefault((u, v, left, right), {}).update(data)
+    return [(*ends, data) for ends, data in found.items()]
 
 
 def _strength(u: str, v: str, values: dict[str, str]) -> dict[str, Any]:
     if "beta" not in values:
         return {}
-    try:
-        return {"strength": float(values["beta"])}
-    except ValueError:
-        raise ParseError(
-            f"the edge from {u!r} to {v!r} has beta={values['beta']!r}, which is no number"
-        ) from None
+    return {"strength": finite(values["beta"], f"beta of the edge from {u!r} to {v!r}")}
 
 
 def _node_data(name: str, values: dict[str, str]) -> dict[str, Any]:
@@ -175,11 +173,10 @@ def _node_data(name: str, values: dict[str, str]) -> dict[str, Any]:
 
 
 def _position(name: str, value: str) -> tuple[float, float]:
-    try:
-        x, y = (float(number) for number in value.split(","))
-    except ValueError:
-        msg = f'node {name!r} has pos={value!r}; expected two numbers, as in pos="0.5,1.2"'
-        raise ParseError(msg) from None
+    numbers = value.split(",")
+    if len(numbers) != 2:
+        raise ParseError(f'node {name!r} has pos={value!r}; expected two numbers, as in pos="0.5,1.2"')
+    x, y = (finite(number, f"pos of node {name!r}") for number in numbers)
     return x, y
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from causalkit.exceptions import ParseError
@@ -20,6 +21,17 @@ def check_length(text: object, most: int = MAX_TEXT) -> None:
         raise ParseError(f"a text is expected; got {type(text).__name__}")
     if len(text) > most:
         raise ParseError(f"the text has {len(text)} characters; at most {most} are read")
+
+
+def finite(word: str, what: str) -> float:
+    """Read a number that is finite; `what` it should be is named where it is not."""
+    try:
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ParseError(f"{what} is {word[:80]!r}, which is no finite number")
+    return value
 
 
 def check_number_of_nodes(number: int) -> None:

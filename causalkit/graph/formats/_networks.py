@@ -24,7 +24,7 @@ _BIF_COMMENT = r"//[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/"
 
 def read_bif(text: str, *, tables: bool) -> Network:
     """Read BIF."""
-    words, found = Words(text, _BIF_COMMENT, "(){}[];,|"), Network(tables)
+    words, found = Words(text, _BIF_COMMENT, "//|/[*]", "(){}[];,|"), Network(tables)
     while words:
         block = words.take()
         if block == "network":
@@ -173,7 +173,7 @@ def _bif_name(name: str) -> str:
 
 def read_net(text: str, *, tables: bool) -> Network:
     """Read NET, the format of Hugin; utilities, decisions and continuous nodes are refused."""
-    words, found = Words(text, r"%[^\n]*+", "(){}=;|"), Network(tables)
+    words, found = Words(text, r"%[^\n]*+", "%", "(){}=;|"), Network(tables)
     while words:
         block = words.take()
         if block == "net":
@@ -270,7 +270,7 @@ def _xml(text: str, root: str) -> ET.Element:
     if "<!ENTITY" in text:
         raise ParseError("XML that defines entities is not read")
     # The text is decoded already, whatever encoding it declares.
-    plain = re.sub(r"\A\s*+(?:<\?xml[^>]*+\?>)?", "", text)
+    plain = re.sub(r"\A\s*+(?:<\?xml[^>]*+>)?", "", text)
     try:
         found = ET.fromstring(plain.encode())
     except (ET.ParseError, UnicodeEncodeError) as error:

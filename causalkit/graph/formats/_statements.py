@@ -265,6 +265,12 @@ class _Reader:
             self.found.nodes[name] = dict(scope.node)
         return [name]
 
+    def _value(self) -> str:
+        """Take a value; the sign of a number may have been cut off as a sign of an edge."""
+        sign = "-" if self.next_is("-") else ""
+        self.place += len(sign)
+        return sign + self.identifier()
+
     def _attributes(self) -> Attributes:
         values: Attributes = {}
         while self.next_is("["):
@@ -276,7 +282,7 @@ class _Reader:
                 key = self.identifier()
                 if self.next_is("="):
                     self.place += 1
-                    values[key] = self.identifier()
+                    values[key] = self._value()
                 elif self.dialect.flags:
                     values[key] = ""
                 else:

@@ -29,17 +29,17 @@ class Words:
     ----------
     text : str
         The text.
-    comment : str
-        Pattern of comments.
+    comment, opening : str
+        Pattern of comments, and of how they begin.
     marks : str
         Characters that are words of their own.
     """
 
-    def __init__(self, text: str, comment: str, marks: str) -> None:
+    def __init__(self, text: str, comment: str, opening: str, marks: str) -> None:
         check_length(text, MAX_TEXT)
         inside = re.escape(marks)
         pattern = re.compile(
-            rf"(?P<skip>\s++|{comment})|(?P<quoted>\"(?:[^\"\\]|\\.)*+\")|(?P<mark>[{inside}])|(?P<word>(?:(?!{comment})[^\s\"{inside}])++)|(?P<bad>.)",
+            rf"(?P<skip>\s++|{comment})|(?P<quoted>\"(?:[^\"\\]|\\.)*+\")|(?P<mark>[{inside}])|(?P<word>(?:(?!{opening})[^\s\"{inside}])++)|(?P<bad>.)",
             re.DOTALL,
         )
         self._words: list[tuple[bool, str]] = []
