@@ -180,14 +180,25 @@ class _Codes:
     ranks: Floats
     others: Floats
     fixed: NDArray[np.bool_]
+    n_values: Rows
 
     @classmethod
     def of(cls, scored: Scored) -> _Codes:
         """Read them."""
         codes = scored.codes
         return cls(
-            codes, unit_columns(codes), unit_columns(ranked(codes)), scored.others.codes, _fixed(scored)
+            plain=codes,
+            units=unit_columns(codes),
+            ranks=unit_columns(ranked(codes)),
+            others=scored.others.codes,
+            fixed=_fixed(scored),
+            n_values=n_values(codes),
         )
+
+
+def n_values(columns: Floats) -> Rows:
+    """Return how many different values every column has, up to rounding."""
+    return np.array([len(np.unique(column.round(9))) for column in unit_columns(columns).T], dtype=np.intp)
 
 
 def _fixed(scored: Scored) -> NDArray[np.bool_]:
@@ -252,7 +263,7 @@ class _Pictures:
             several = 1 - float(np.square(orthonormal(units)[:, :width].T @ target.fits[0]).sum())
             return min(several, float(1 - np.square(target.fits[0].T @ read).max(initial=0)))
         columns = target.levels if copy.fit == "levels" else target.fits[int(copy.fit)]
-        many = [len(np.unique(place.round(9))) > target.n_values / 2 for place in units.T]
+        many = n_values(units) > target.n_values / 2
         return float(1 - np.square(columns.T @ units[:, many]).sum(axis=0).max(initial=0))
 
     @cached_property
@@ -342,7 +353,9 @@ class _Target:
         left = 1 - np.square(columns.T @ codes.units).sum(axis=0)
         in_ranks = 1 - np.square(self._of_ranks(columns).T @ codes.ranks).sum(axis=0)
         few = Closeness(len(codes.units), columns.shape[1], level).most
-        close = np.flatnonzero((left < few) & (in_ranks < LARGEST_IN_RANKS))
+        # A code of two values is an exact function of much.
+        many = codes.n_values > self.n_values / 2
+        close = np.flatnonzero((left < few) & (in_ranks < LARGEST_IN_RANKS) & many)
         if close.size:
             least = max(float(left[close].min()), 0.0)
             how = "a function of " if fit and self.ordered else ""

@@ -167,7 +167,7 @@ def read_graph(
         A path, or the text itself. A string is a path if there is a file of that name, or if it ends like one.
     format : str, optional
         ``"json"``, ``"dagitty"``, ``"dot"``, ``"gml"``, ``"graphml"``, ``"tetrad"``, ``"bif"``, ``"net"``, ``"xdsl"``, ``"xmlbif"``, ``"lavaan"``, ``"text"`` (as
-        :meth:`CausalGraph.parse`) or ``"npz"``; by default what the end of the name says, else what the text looks like.
+        :meth:`causalkit.graph.CausalGraph.parse`) or ``"npz"``; by default what the end of the name says, else what the text looks like.
     kind : GraphKind or str, optional
         Kind of the graph, for texts that do not say it, or say another.
 
@@ -185,7 +185,7 @@ def read_graph(
 
     See Also
     --------
-    CausalGraph.write : The way out.
+    causalkit.graph.CausalGraph.write : The way out.
 
     Notes
     -----
@@ -211,7 +211,7 @@ def read_graph(
 
 
 def write_graph(graph: CausalGraph, path: str | Path, format: str | None = None) -> Path:
-    """Write a graph to a file; see :meth:`CausalGraph.write`."""
+    """Write a graph to a file; see :meth:`causalkit.graph.CausalGraph.write`."""
     target = Path(path)
     by_suffix = {suffix: entry.name for entry in _ENTRIES for suffix in entry.suffixes} | {
         NPZ: "npz",
