@@ -118,7 +118,7 @@ def test_missing_and_unreadable_files(tmp_path, capsys):
     assert "cannot be read as Parquet" in capsys.readouterr().err
     (tmp_path / "empty.csv").write_text("")
     assert run(tmp_path / "empty.csv") == 2
-    assert "cannot be read as CSV" in capsys.readouterr().err
+    assert "empty.csv is empty" in capsys.readouterr().err
 
 
 def test_independent_columns_have_no_edges(tmp_path, capsys):

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from causalkit._cli._build import NothingBuiltError, add_build, build
+from causalkit._cli._settings import CONFIG, add_discover, echo, given_columns, settle
+from causalkit._validation import as_cell, read_csv, read_dates
 from causalkit._version import __version__
 from causalkit.exceptions import CausalKitError, CausalKitWarning, DataError, MissingDependencyError
 
@@ -47,49 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"causalkit {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser(
-        "discover", help="find a causal graph, changing mechanisms and their driving forces"
-    )
-    run.add_argument("data", type=Path, help="CSV or Parquet file with one row per observation and a header")
-    run.add_argument(
-        "--context",
-        action="append",
-        metavar="COLUMN",
-        help="column that says when or where (repeatable); default: row number",
-    )
-    run.add_argument("--no-context", action="store_true", help="assume that nothing changes: run PC")
-    run.add_argument(
-        "--ci-test",
-        default="kci",
-        metavar="TEST",
-        help="kci, fisher_z, g_square or chi_square (default: kci)",
-    )
-    run.add_argument("--alpha", type=float, default=0.05, help="level of the tests (default: 0.05)")
-    run.add_argument(
-        "--max-cond-size", type=int, metavar="K", help="largest conditioning set (default: no limit)"
-    )
-    run.add_argument(
-        "--categorical",
-        action="append",
-        default=[],
-        metavar="COLUMN",
-        help="read a numbered column as labels (repeatable)",
-    )
-    run.add_argument(
-        "--time", action="append", default=[], metavar="COLUMN", help="read a column as time (repeatable)"
-    )
-    run.add_argument(
-        "--drop", action="append", default=[], metavar="COLUMN", help="leave a column out (repeatable)"
-    )
-    run.add_argument(
-        "--out",
-        type=Path,
-        default=Path("results"),
-        metavar="FOLDER",
-        help="where to write (default: results)",
-    )
-    run.add_argument("--quiet", action="store_true", help="no progress bar")
-    run.set_defaults(run=discover)
+    run = add_discover(commands)
+    run.set_defaults(run=lambda given: discover(settle(given, run)))
     add_build(commands)
     commands.choices["build"].set_defaults(run=show_build)
     return parser
@@ -108,7 +69,7 @@ def check_options(options: argparse.Namespace) -> None:
     """Refuse options that contradict one another, before any work is done."""
     if options.no_context and options.context:
         raise DataError("--context and --no-context contradict each other; leave one out")
-    dropped = set(options.drop) & {*(options.context or []), *options.categorical, *options.time}
+    dropped = set(options.drop) & {*options.context, *options.categorical, *options.time}
     if dropped:
         raise DataError(
             f"column {min(dropped)!r} is dropped by --drop and used by another option; leave one out"
@@ -122,12 +83,12 @@ def check_options(options: argparse.Namespace) -> None:
 def discover(options: argparse.Namespace) -> None:
     """Check, read, search, print and write."""
     check_options(options)
-    frame = read_frame(options)
+    frame, notes = read_frame(options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", CausalKitWarning)
         model = fit(frame, options)
-    for text in dict.fromkeys(str(w.message) for w in caught):
+    for text in dict.fromkeys([*notes, *(str(w.message) for w in caught)]):
         print(f"note: {_as_flags(text)}", file=sys.stderr)
     types = ", ".join(f"{name} ({kind})" for name, kind in model.column_types_.items())
     print(f"columns: {types}")
@@ -141,57 +102,79 @@ def discover(options: argparse.Namespace) -> None:
         print(f"wrote {path}")
 
 
-def read_frame(options: argparse.Namespace) -> Any:
-    """Read the file and check what a search cannot use."""
-    try:
-        import pandas as pd
-    except ImportError:
-        raise MissingDependencyError("reading tables needs pandas: pip install 'causalkit[frames]'") from None
-    frame = _read_file(options.data, pd)
-    columns = list(frame.columns)
-    for name in (*(options.context or []), *options.categorical, *options.time, *options.drop):
+def read_frame(options: argparse.Namespace) -> tuple[Any, list[str]]:
+    """Read the file, check what a search cannot use, and say what was decided on the way."""
+    frame, notes = _read_file(options)
+    columns = [str(name) for name in frame.columns]
+    for name in given_columns(options):
         if name not in columns:
             raise DataError(
-                f"{options.data} has no column {name!r}; its columns are {', '.join(map(str, columns))}"
+                f"{options.data} has no column {name!r}; its columns are {', '.join(columns)}{_one_column(columns)}"
             )
+    if len(columns) < 2:
+        raise DataError(f"{options.data} has one column, {columns[0]!r}{_one_column(columns)}")
     frame = frame.drop(columns=options.drop)
+    if options.missing == "drop":
+        complete = frame.dropna()
+        notes += [f"{len(frame) - len(complete)} of {len(frame)} rows with missing values were left out"] * (
+            len(complete) < len(frame)
+        )
+        frame = complete.reset_index(drop=True)
     if len(frame) < MIN_ROWS:
         raise DataError(
             f"{options.data} has {len(frame)} rows; at least {MIN_ROWS} are needed, and some hundreds to see anything"
         )
     for name in frame.columns:
-        frame[name] = _read_dates(frame[name], pd)
+        if name not in options.categorical:
+            frame[name] = _with_dates(frame[name], options)
         if (
             frame[name].notna().all()
             and (frame[name] == frame[name].iloc[0]).all()
-            and name not in (options.context or [])
+            and name not in options.context
         ):
             raise DataError(
                 f"column {name!r} has the same value in all rows; leave it out with --drop {name}"
             )
-    return frame
+    return frame, notes
 
 
-def _read_file(path: Path, pd: Any) -> Any:
+def _one_column(columns: Sequence[str]) -> str:
+    return "; say what separates columns with --sep" if len(columns) == 1 else ""
+
+
+def _read_file(options: argparse.Namespace) -> tuple[Any, list[str]]:
+    path = options.data
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r}; looked in {Path.cwd()}")
+    if path.suffix != ".parquet":
+        found = read_csv(path, sep=options.sep, decimal=options.decimal)
+        return found.frame, found.notes
     try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (ValueError, OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read as {'Parquet' if path.suffix == '.parquet' else 'CSV'}: {error}"
+        import pandas as pd
+
+        return pd.read_parquet(path), []
+    except ImportError:
+        raise MissingDependencyError(
+            "reading Parquet needs pandas and pyarrow: pip install 'causalkit[frames]'"
         ) from None
+    except (ValueError, OSError, MemoryError) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {error}") from None
 
 
-def _read_dates(column: Any, pd: Any) -> Any:
-    """Read text such as 1959-03-31 as dates; leave everything else."""
-    if (
-        not pd.api.types.is_string_dtype(column)
-        or not column.astype(str).str.match(r"\d{4}-\d{2}(-\d{2})?").all()
-    ):
+def _with_dates(column: Any, options: argparse.Namespace) -> Any:
+    """Read text such as 1959-03-31 or 31.03.1959 as dates; leave everything else."""
+    import pandas as pd
+
+    if not pd.api.types.is_string_dtype(column):
         return column
-    dates = pd.to_datetime(column, errors="coerce")
-    return column if dates.isna().any() else dates
+    there = column.dropna()
+    texts = pd.unique(there.astype(str)).tolist()
+    order: Any = options.dates.replace("-", " ") if options.dates else None
+    seconds = read_dates(str(column.name), texts, order)
+    if seconds is None:
+        return column
+    dates = dict(zip(texts, pd.to_datetime(seconds, unit="s"), strict=True))
+    return column.map(lambda text: dates.get(str(text), pd.NaT))
 
 
 def fit(frame: Any, options: argparse.Namespace) -> Any:
@@ -204,19 +187,29 @@ def fit(frame: Any, options: argparse.Namespace) -> Any:
         "alpha": options.alpha,
         "max_cond_size": options.max_cond_size,
         "column_types": types or None,
+        "missing": "testwise" if options.missing == "testwise" else "error",
         "verbose": 0 if options.quiet else 1,
     }
     if options.no_context:
         return PC(**common).fit(frame)
-    return CDNOD(n_resamples=BANDS, **common).fit(frame, context=options.context)
+    return CDNOD(n_resamples=BANDS, **common).fit(frame, context=options.context or None)
 
 
 # -- output ------------------------------------------------------------------------------------------------------------------
 
 
+_FLAGS = {
+    r"(with )?column_types=\{'(.+?)': '(categorical|time)'\}": r"\1--\3 \2",
+    r"searches and tests that take missing='testwise' can use the others of each row": "--missing drop does so, and --missing testwise uses the others of each row",
+    r"read them with pandas\.to_datetime\(.*?\) or dayfirst=False": "say it with --dates day-first or --dates month-first",
+}
+
+
 def _as_flags(text: str) -> str:
     """Say in the words of the command line what the library says in Python."""
-    return re.sub(r"(with )?column_types=\{'(.+?)': '(categorical|time)'\}", r"\1--\3 \2", text)
+    for python, flags in _FLAGS.items():
+        text = re.sub(python, flags, text)
+    return text
 
 
 def edge_rows(graph: Any) -> list[dict[str, Any]]:
@@ -269,7 +262,10 @@ def write_results(
     with written[2].open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, EDGE_COLUMNS)
         writer.writeheader()
-        writer.writerows(rows)
+        named = ("from", "to", "source", "note")
+        writer.writerows({k: as_cell(str(v)) if k in named else v for k, v in row.items()} for row in rows)
+    written.append(options.out / CONFIG)
+    written[-1].write_text(echo(options), encoding="utf-8")
     if getattr(model, "driving_forces_", None):
         written.append(options.out / "driving_forces.png")
         _save_forces(model, frame, written[-1])

@@ -9,53 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from causalkit._validation._parameters import check_between
+from causalkit._validation._columns import is_missing, numbers_column, read_column
+from causalkit._validation._types import PLAIN_TYPES, ColumnType, ColumnTypes, Cyclic, Declared, Floats
 from causalkit.exceptions import DataError, DataTypeError, ParameterError
-
-PlainType: TypeAlias = Literal["continuous", "categorical", "ordinal", "time"]
-ColumnType: TypeAlias = PlainType | Literal["cyclic"]
-Floats: TypeAlias = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Cyclic:
-    """The type of a column whose values come back: hours, months, angles.
-
-    Parameters
-    ----------
-    period : float
-        After how much a value is the same again, in the units of the column.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from causalkit.independence import Cyclic, kci_test
-    >>> rng = np.random.default_rng(0)
-    >>> hour = rng.uniform(0, 24, size=200)
-    >>> load = np.cos(2 * np.pi * hour / 24) + 0.5 * rng.normal(size=200)
-    >>> kci_test(load, rng.normal(size=200), hour, z_types=[Cyclic(24)]).p_value > 0.01
-    True
-    """
-
-    period: float
-
-    def __post_init__(self) -> None:
-        check_between("period", self.period, 0, np.inf)
-
-
-Declared: TypeAlias = PlainType | Cyclic
-ColumnTypes: TypeAlias = Mapping[str, Declared] | Sequence[Declared] | None
-
-
-PLAIN_TYPES: tuple[str, ...] = get_args(PlainType)
 
 
 @dataclass(frozen=True)
@@ -250,7 +213,7 @@ def read_table(
         [_filled(*column, hole) for column, hole in zip(columns, holes, strict=True)] if holes else columns
     )
     declared = _by_name([name for name, _ in columns], column_types)
-    read = [_read_column(name, values, declared.get(name)) for name, values in columns]
+    read = [read_column(name, values, declared.get(name)) for name, values in columns]
     labels = tuple(name for name, _ in columns)
     levels = {
         name: column.levels for name, column in zip(labels, read, strict=True) if column.levels is not None
@@ -384,7 +347,7 @@ def _numbers_from_levels(name: str, kind: object, codes: Floats, levels: tuple[A
             f"column {name!r} is declared {kind} but holds text ({shown}); replace the labels by numbers that say their "
             "order, or declare it categorical"
         ) from None
-    return _numbers(name, numbers[codes.astype(int)]).values
+    return numbers_column(name, numbers[codes.astype(int)]).values
 
 
 # -- containers ----------------------------------------------------------------------------------------------------------------
@@ -401,6 +364,13 @@ def open_frame(data: Any) -> Any:
 def _frame_columns(data: Any) -> list[tuple[str, Any]]:
     """Split a data frame into named columns."""
     frame = open_frame(data)
+    plain = list(getattr(data, "columns", frame.columns))
+    kinds = {type(name).__name__ for name in plain}
+    if "str" in kinds and len(kinds) > 1:
+        strange = next(name for name in plain if not isinstance(name, str))
+        raise DataError(
+            f"column names must be all text or all numbers; {strange!r} is of type {type(strange).__name__}: frame.columns = frame.columns.astype(str) makes them text"
+        )
     names = [str(name) for name in frame.columns]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -422,11 +392,18 @@ def _array_columns(data: Any, names: Iterable[str] | None, what: str) -> list[tu
         raise DataError(
             f"{what} is a path, {str(data)!r}, and no table; read the file first, as with pandas.read_csv"
         )
+    if hasattr(data, "collect") and hasattr(data, "collect_schema"):
+        raise DataError(
+            f"{what} is a {type(data).__name__}, whose rows are not there yet; give {what}.collect()"
+        )
     array = data if hasattr(data, "dtype") else np.asarray(data, dtype=object)
+    if len(np.shape(array)) > 2:
+        raise DataError(_of_three(what, np.shape(array)))
     try:
         array = check_array(array, dtype=None, ensure_all_finite=False, input_name=what)
     except ValueError as error:
-        raise DataError(str(error)) from None
+        # A second line shows the whole array.
+        raise DataError(str(error).partition("\n")[0]) from None
     except TypeError as error:
         raise DataTypeError(str(error)) from None
     labels = [f"X{k + 1}" for k in range(array.shape[1])] if names is None else [str(name) for name in names]
@@ -435,12 +412,23 @@ def _array_columns(data: Any, names: Iterable[str] | None, what: str) -> list[tu
     return list(zip(labels, array.T, strict=True))
 
 
+def _of_three(what: str, shape: tuple[int, ...]) -> str:
+    """Say how an array of subjects, times and variables is given."""
+    start = f"{what} has shape {shape}, and one row per observation is needed, of two dimensions"
+    if len(shape) > 3:
+        return start
+    return (
+        f"{start}. If these are subjects x times x variables, give {what}.reshape(-1, {shape[2]}) and context=pandas.DataFrame({{'subject': "
+        f"numpy.repeat(numpy.arange({shape[0]}), {shape[1]}).astype(str), 'time': numpy.tile(numpy.arange({shape[1]}), {shape[0]})}}), or one of the two"
+    )
+
+
 def _holes(values: Any) -> NDArray[np.bool_]:
     """Return which entries of a column are missing."""
     if not isinstance(values, nw.Series) and values.dtype.kind in "fiub":
         return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
     entries = values.to_list() if isinstance(values, nw.Series) else values.tolist()
-    return np.array([_is_missing(value) for value in entries], dtype=bool)
+    return np.array([is_missing(value) for value in entries], dtype=bool)
 
 
 def _filled(name: str, values: Any, holes: NDArray[np.bool_]) -> tuple[str, Any]:
@@ -457,143 +445,6 @@ def _filled(name: str, values: Any, holes: NDArray[np.bool_]) -> tuple[str, Any]
     array = np.empty(len(filled), dtype=object)
     array[:] = filled
     return name, array
-
-
-# -- columns -------------------------------------------------------------------------------------------------------------------
-
-
-class Column(NamedTuple):
-    """One column as numbers, its type, and its levels if it holds labels."""
-
-    values: Floats
-    kind: ColumnType
-    levels: tuple[Any, ...] | None = None
-
-
-def _read_column(name: str, values: Any, declared: Declared | None) -> Column:
-    """Read one column of a frame or an array: numbers stay, dates become seconds, labels become codes."""
-    if isinstance(values, nw.Series):
-        return _read_series(name, values, declared)
-    kind = values.dtype.kind
-    if kind in "iuf":
-        return _numbers(name, values)
-    if kind == "b":
-        return _labels(values)
-    if kind == "M":
-        _refuse_missing(name, np.isnat(values))
-        return Column(values.astype("datetime64[us]").astype(np.float64) / 1e6, "time")
-    if kind in "US":
-        return _text(name, values.astype(str), declared)
-    return _objects(name, values.tolist(), declared)
-
-
-def _read_series(name: str, series: nw.Series[Any], declared: Declared | None) -> Column:
-    _refuse_missing(name, series.is_null().to_numpy())
-    if series.dtype.is_numeric():
-        return _numbers(name, series.to_numpy())
-    if series.dtype == nw.Boolean:
-        return _labels(series.to_numpy())
-    if series.dtype in (nw.Categorical, nw.Enum):
-        return _labels(np.array([str(value) for value in series.to_list()]))
-    if series.dtype == nw.String:
-        return _text(name, np.array(series.to_list(), dtype=str), declared)
-    if series.dtype in (nw.Datetime, nw.Date, nw.Object):
-        return _objects(name, series.to_list(), declared)
-    raise DataError(
-        f"column {name!r} has type {series.dtype}, which cannot be read; numbers, text, categories, booleans and dates can"
-    )
-
-
-def _objects(name: str, values: list[Any], declared: Declared | None) -> Column:
-    """Read a column of Python objects if they are all of one sort."""
-    _refuse_missing(name, np.array([_is_missing(value) for value in values]))
-    if all(isinstance(value, bool | np.bool_) for value in values):
-        return _labels(np.array(values, dtype=bool))
-    if all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in values):
-        return _numbers(name, np.array(values, dtype=np.float64))
-    if all(isinstance(value, str) for value in values):
-        return _text(name, np.array(values, dtype=str), declared)
-    if all(isinstance(value, date | np.datetime64) for value in values):
-        return Column(np.array([_seconds(value) for value in values]), "time")
-    sorts = (bool, int, float, str, date, np.number, np.bool_, np.datetime64)
-    strange = next((value for value in values if not isinstance(value, sorts)), None)
-    if strange is not None:
-        raise DataTypeError(
-            f"column {name!r} holds {strange!r} of type {type(strange).__name__}; an argument must be a string, a number, a "
-            "boolean or a date"
-        )
-    text = next((value for value in values if isinstance(value, str)), values[0])
-    raise DataError(
-        f"column {name!r} mixes numbers and text ({text!r}, for example) or other types; make it all numbers, all text or all dates"
-    )
-
-
-def _seconds(value: Any) -> float:
-    """Return seconds since 1970; times without a zone are taken as UTC."""
-    if isinstance(value, np.datetime64):
-        return float(value.astype("datetime64[us]").astype(np.int64)) / 1e6
-    moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
-
-
-def _numbers(name: str, values: Any) -> Column:
-    numbers = np.asarray(values, dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(numbers))
-    if bad.size:
-        what = "missing values (NaN)" if np.isnan(numbers[bad]).any() else "infinite values (inf)"
-        raise DataError(_missing_message(name, what, bad))
-    return Column(numbers, "continuous")
-
-
-def _labels(values: NDArray[Any]) -> Column:
-    levels, codes = np.unique(values, return_inverse=True)
-    return Column(codes.astype(np.float64), "categorical", tuple(levels.tolist()))
-
-
-def _text(name: str, values: NDArray[Any], declared: Declared | None) -> Column:
-    """Read text as labels, unless it looks like numbers with a slip among them."""
-    column = _labels(values)
-    texts = [label for label in column.levels or () if not _is_number(label)]
-    if declared is None and texts and len(texts) < len(column.levels or ()) / 2:
-        raise DataError(
-            f"column {name!r} mixes numbers and text ({texts[0]!r}, for example); correct the entries, or declare the column "
-            f"categorical with column_types={{{name!r}: 'categorical'}}"
-        )
-    return column
-
-
-def _is_number(label: str) -> bool:
-    try:
-        float(label)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_missing(value: Any) -> bool:
-    """Whether an object is None, NaN, or the missing value of a data frame library."""
-    if isinstance(value, float | np.floating):
-        return bool(np.isnan(value))
-    return (
-        value is None
-        or type(value).__name__ in ("NaTType", "NAType")
-        or bool(isinstance(value, np.datetime64) and np.isnat(value))
-    )
-
-
-def _refuse_missing(name: str, missing: NDArray[np.bool_]) -> None:
-    rows = np.flatnonzero(missing)
-    if rows.size:
-        raise DataError(_missing_message(name, "missing values (NaN)", rows))
-
-
-def _missing_message(name: str, what: str, rows: NDArray[np.intp]) -> str:
-    shown = ", ".join(map(str, rows[:5].tolist())) + (", ..." if rows.size > 5 else "")
-    return (
-        f"column {name!r} has {rows.size} {what}, in row{'s' if rows.size > 1 else ''} {shown} (counted from 0); drop these "
-        "rows or fill them in before the analysis"
-    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causalkit._validation import check_choice
+from causalkit._validation import check_choice, read_yaml
 from causalkit.datasets._domain_graphs import graph_of_arrows
 from causalkit.datasets._graph_data import GraphData
 from causalkit.datasets._reading import reading, require_pandas
@@ -337,14 +337,12 @@ def _download(pooch: Any, name: str, folder: Path, directory: str) -> None:
 
 def _entry(pooch: Any, name: str, directory: str, work: str) -> tuple[str, str]:
     """Look a data set up in the publisher's list."""
-    import yaml
-
     with reading(directory):
         file = pooch.retrieve(directory, known_hash=None, path=work, fname="directory.yaml")
     try:
-        listed = yaml.safe_load(Path(file).read_text(encoding="utf-8"))["datasets"]
+        listed = read_yaml(Path(file).read_text(encoding="utf-8"), directory)["datasets"]
         entries = {key: (str(value["url"]), str(value["md5"])) for key, value in listed.items()}
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as problem:
+    except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as problem:
         raise DataError(f"{directory} is no list of data sets: {problem!r}") from problem
     if name not in entries:
         raise ParameterError(f"there is no data set {name!r}; there are {', '.join(entries)}")

@@ -154,6 +154,8 @@ def split_context(
         table = read_table(data, column_types, missing=missing)
         time = np.arange(table.n_rows, dtype=np.float64)[:, None]
         return table, Table((_free_name("time", table),), time, ("time",))
+    if np.ndim(context) == 0 and not isinstance(context, str):
+        raise ParameterError(_one_column(data, context))
     names = context_names(context, n_rows=len(data) if hasattr(data, "__len__") else 0)
     if names is not None:
         table = read_table(data, column_types, missing=missing)
@@ -170,6 +172,14 @@ def split_context(
     inner = {name: kind for name, kind in column_types.items() if name in labels}
     outer = {name: kind for name, kind in column_types.items() if name not in labels}
     return read_table(data, outer, missing=missing), as_context(read_context(context, inner))
+
+
+def _one_column(data: Any, context: Any) -> str:
+    """Say how a context is given that was given as a number."""
+    start = f"context={context!r} names no column: names are text"
+    if hasattr(data, "columns") or np.ndim(data) != 2:
+        return f"{start}, or the contexts themselves are given, one per row"
+    return f"{start}. The columns of an array have none: give the contexts themselves, as in fit(numpy.delete(X, {context!r}, axis=1), context=X[:, {context!r}])"
 
 
 def _refuse_holes(table: Table, names: list[str]) -> None:
@@ -216,7 +226,8 @@ def _free_name(name: str, table: Table) -> str:
 
 
 def as_context(table: Table) -> Table:
-    """Read numeric contexts as time, and warn where they look like the numbers of domains."""
+    """Read numeric contexts as time, and warn where they look like the numbers of domains; refuse labels that most rows have alone."""
+    _refuse_lone_labels(table)
     labels = [k for k, kind in enumerate(table.types) if kind == "categorical"]
     for k, (name, kind) in enumerate(zip(table.names, table.types, strict=True)):
         column = table.values[:, k]
@@ -232,6 +243,21 @@ def as_context(table: Table) -> Table:
             warnings.warn(text, ColumnTypeWarning, stacklevel=4)
     types: tuple[ColumnType, ...] = tuple("time" if kind == "continuous" else kind for kind in table.types)
     return replace(table, types=types)
+
+
+def _refuse_lone_labels(table: Table) -> None:
+    """Refuse domains of one row each: a date that was not understood, or the number of a row."""
+    if table.n_rows < 2 or any(kind != "categorical" for kind in table.types):
+        return
+    counts = np.unique(table.values, axis=0, return_counts=True)[1]
+    if (counts == 1).sum() <= table.n_rows / 2:
+        return
+    name = table.names[0]
+    shown = ", ".join(repr(level) for level in table.levels[name][:3])
+    raise DataError(
+        f"the contexts {', '.join(map(repr, table.names))} have {len(counts)} different labels in {table.n_rows} rows ({shown}, ...): a domain needs several rows. If they are "
+        f"times, give them as dates or numbers; dates are understood as 1959-03-31, 1959-03, 1959Q2, 31.03.1959 or 31 Mar 1959. If they only number the rows, leave column {name!r} out"
+    )
 
 
 def in_order(table: Table) -> Table:

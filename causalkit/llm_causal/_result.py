@@ -12,6 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from causalkit._validation import as_cell
 from causalkit.exceptions import ParameterError
 from causalkit.graph import CausalGraph
 from causalkit.llm_causal._exam import ExamResult
@@ -315,11 +316,6 @@ def told(answer: Answer) -> str:
         u, v = answer.question.variables if answer.choice == "forward" else answer.question.variables[::-1]
         return f"{u} -> {v}"
     return answer.choice.replace("_", " ")
-
-
-def as_cell(cell: str) -> str:
-    """Keep spreadsheets from reading a cell as a formula."""
-    return f"'{cell}" if cell[:1] in ("'", "=", "+", "-", "@", "\t", "\r") else cell
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

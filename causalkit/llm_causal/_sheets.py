@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from causalkit._validation import as_cell
 from causalkit.exceptions import DataError, ParameterError
 from causalkit.graph import GraphLike, as_graph
 from causalkit.llm_causal._claims import Claim, Relation
 from causalkit.llm_causal._questions import PAIRS, Answer, Choice, Question, Usage
-from causalkit.llm_causal._result import as_cell
 
 __all__ = ["HumanExpert", "claims_of_graph", "read_review_sheet"]
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from causalkit.exceptions import MissingDependencyError, ParameterError
+from causalkit._validation import read_mappings
+from causalkit.exceptions import ParameterError
 
 __all__ = ["Variable", "as_variables", "read_variables"]
 
@@ -156,7 +157,7 @@ def read_variables(path: str | Path) -> tuple[Variable, ...]:
     >>> from causalkit.llm_causal import read_variables
     >>> read_variables("variables.yaml")  # doctest: +SKIP
     """
-    content = _load(Path(path))
+    content = read_mappings(Path(path))
     if isinstance(content, Mapping) and isinstance(content.get("variables"), list | Mapping):
         content = content["variables"]
     if isinstance(content, Mapping):
@@ -167,59 +168,6 @@ def read_variables(path: str | Path) -> tuple[Variable, ...]:
     if not isinstance(content, list):
         raise ParameterError(f"{path} holds {type(content).__name__}; names with descriptions are expected")
     return as_variables([_entry(entry, path) for entry in content])
-
-
-def _load(path: Path) -> Any:
-    if not path.is_file():
-        raise ParameterError(f"there is no file {path}")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as problem:
-        raise ParameterError(f"{path} is not in UTF-8; save it so ({problem})") from problem
-    return _json(text, path) if path.suffix == ".json" else _yaml(text, path)
-
-
-def _json(text: str, path: Path) -> Any:
-    import json
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        _check_once([key for key, _ in pairs], path)
-        return dict(pairs)
-
-    try:
-        return json.loads(text, object_pairs_hook=once)
-    except ValueError as problem:
-        if isinstance(problem, ParameterError):
-            raise
-        raise ParameterError(f"{path} is not JSON: {problem}") from problem
-
-
-def _check_once(keys: list[str], path: Path) -> None:
-    twice = next((key for key in keys if keys.count(key) > 1), None)
-    if twice is not None:
-        raise ParameterError(f"{path} has {twice!r} twice")
-
-
-def _yaml(text: str, path: Path) -> Any:
-    """Read YAML in which everything is text: ``NO`` is nitric oxide here, and not false."""
-    try:
-        import yaml
-    except ImportError as problem:
-        raise MissingDependencyError(
-            "YAML is read with PyYAML: pip install pyyaml, or write the file as JSON"
-        ) from problem
-
-    class AsText(yaml.BaseLoader):  # type: ignore[misc]
-        """Builds texts, lists and mappings, and nothing else."""
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            _check_once([self.construct_object(key, deep=True) for key, _ in node.value], path)
-            return super().construct_mapping(node, deep)
-
-    try:
-        return yaml.load(text, Loader=AsText)
-    except yaml.YAMLError as problem:
-        raise ParameterError(f"{path} is not YAML: {problem}") from problem
 
 
 def _entry(entry: Any, path: str | Path) -> Variable:
