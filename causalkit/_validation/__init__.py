@@ -11,6 +11,7 @@ from causalkit._validation._table import (
     read_columns,
     read_table,
 )
+from causalkit._validation._texts import parse_json, read_rows, read_utf8
 from causalkit._validation._types import ColumnType, ColumnTypes, Cyclic, Declared, Floats
 
 __all__ = [
@@ -29,10 +30,13 @@ __all__ = [
     "check_same_index",
     "check_share",
     "open_frame",
+    "parse_json",
     "read_columns",
     "read_csv",
     "read_dates",
     "read_mappings",
+    "read_rows",
     "read_table",
+    "read_utf8",
     "read_yaml",
 ]

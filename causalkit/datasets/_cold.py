@@ -9,7 +9,6 @@ premise are a cause and its effect. So events, their texts, and who causes whom 
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit._random import Seed, as_generator
-from causalkit._validation import check_choice
+from causalkit._validation import check_choice, read_rows
 from causalkit.datasets._domain_graphs import graph_of_arrows
 from causalkit.exceptions import DataError
 from causalkit.graph import CausalGraph, GraphKind
@@ -127,25 +126,20 @@ def _file(activity: str, path: Path) -> Path:
 
 
 def _questions(path: Path) -> Iterator[ColdQuestion]:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = [c for c in COLUMNS if c not in (rows.fieldnames or ())]
-        if missing:
-            raise DataError(f"{path} has no column {missing[0]!r}; COLD's files have {', '.join(COLUMNS)}")
-        for line, row in enumerate(rows, start=2):
-            if row["label"] not in ("0", "1") or row["question"] not in ("cause", "effect"):
-                raise DataError(
-                    f"{path}, line {line}: label {row['label']!r} and question {row['question']!r}; expected 0 or 1, and cause or effect"
-                )
-            number = row[rows.fieldnames[0]]  # type: ignore[index]
-            if not number.isdigit():
-                raise DataError(
-                    f"{path}, line {line}: the first column holds {number!r}; expected the number of the question"
-                )
-            choices = (row["choice1"], row["choice2"])
-            yield ColdQuestion(
-                row["premise"], choices, int(row["label"]), row["question"] == "cause", int(number)
+    for line, row in enumerate(read_rows(path, COLUMNS), start=2):
+        if row["label"] not in ("0", "1") or row["question"] not in ("cause", "effect"):
+            raise DataError(
+                f"{path}, line {line}: label {row['label']!r} and question {row['question']!r}; expected 0 or 1, and cause or effect"
             )
+        number = next(iter(row.values()))
+        if not number.isdecimal() or len(number) > 18:
+            raise DataError(
+                f"{path}, line {line}: the first column holds {number[:80]!r}; expected the number of the question"
+            )
+        choices = (row["choice1"], row["choice2"])
+        yield ColdQuestion(
+            row["premise"], choices, int(row["label"]), row["question"] == "cause", int(number)
+        )
 
 
 # -- the graph behind the questions ---------------------------------------------------------------------------------------------

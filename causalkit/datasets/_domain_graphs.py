@@ -6,7 +6,6 @@ These are no tables that a package may carry along, and their servers state no c
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from causalkit._validation import parse_json, read_utf8
 from causalkit.datasets._reading import reading
 from causalkit.exceptions import DataError
 from causalkit.graph import CausalGraph
@@ -54,8 +54,8 @@ def load_arctic_sea_ice(path: str | Path) -> CausalGraph:
     >>> load_arctic_sea_ice("expert_graph.csv")  # doctest: +SKIP
     """
     file = _existing(path)
-    with reading(str(file)), file.open(newline="", encoding="utf-8") as text:
-        rows = [row for row in csv.reader(text) if row]
+    with reading(str(file)):
+        rows = [row for row in csv.reader(read_utf8(file).splitlines()) if row]
     columns, names = [n.strip() for n in rows[0][1:]] if rows else [], [row[0].strip() for row in rows[1:]]
     if not names or names != columns:
         raise DataError(f"{file}: the names of rows and columns differ; a square table is expected")
@@ -94,7 +94,7 @@ def load_neuropathic_pain(path: str | Path) -> CausalGraph:
     """
     file = _existing(path)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(read_utf8(file), str(file))
         names = [str(node["id"]) for node in content["nodes"]]
         links = [(str(link["source"]), str(link["target"])) for link in content["links"]]
     except (ValueError, KeyError, TypeError) as problem:

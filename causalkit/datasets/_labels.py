@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from causalkit.datasets._images import Rows
+from causalkit.datasets._inflating import MOST_LABELS, cells_of
 from causalkit.datasets._manifest import Factor, SceneInfo
 from causalkit.datasets._reading import reading
 from causalkit.datasets._scene_data import SceneData
@@ -72,10 +73,9 @@ def read_texts(store: Store, number: int) -> Sequence[Any]:
     with reading(f"{shard.name}, as parquet,"), store.open(shard) as file:
         parquet = import_parquet().ParquetFile(file, pre_buffer=True)
         names = parquet.schema_arrow.names
-        column = parquet.read(columns=["metavalue"])
-    if "metavalue" not in names:
-        raise DataError(f"{shard.name} has the columns {', '.join(names)}; 'metavalue' is expected")
-    texts: list[Any] = column.column("metavalue").to_pylist()
+        if "metavalue" not in names:
+            raise DataError(f"{shard.name} has the columns {', '.join(names)}; 'metavalue' is expected")
+        texts = cells_of(parquet, "metavalue", f"the labels of {shard.name}", most=MOST_LABELS)
     store.keep_texts(shard, texts)
     return texts
 
@@ -84,7 +84,7 @@ def parse_record(text: Any, where: str) -> dict[str, Any]:
     """Return an object of JSON text."""
     try:
         record = json.loads(text)
-    except (TypeError, ValueError) as problem:
+    except (TypeError, ValueError, RecursionError) as problem:
         raise DataError(f"{where} is not JSON ({problem}): {str(text)[:60]!r}") from problem
     if not isinstance(record, dict):
         raise DataError(f"{where} is {type(record).__name__}; an object is expected")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.datasets._images import Images, Rows, check_size, resized
+from causalkit.datasets._inflating import MOST_PICTURES, cells_of, check_extent, check_memory, check_pixels
 from causalkit.datasets._reading import reading
 from causalkit.datasets._shards import import_parquet, remember
 from causalkit.exceptions import DataError, MissingDependencyError, ParameterError
@@ -55,6 +56,7 @@ class ParquetImages:
         if not len(rows):
             return np.zeros((0, 0, 0, 3), dtype=np.uint8)
         first = picture(rows[0])
+        check_memory(len(rows) * first.size)
         out = np.empty((len(rows), *first.shape), dtype=np.uint8)
 
         def place(at: int) -> None:
@@ -87,11 +89,12 @@ class ParquetImages:
     def _group(self, shard: int, number: int) -> list[Any]:
         found = self._kept.get((shard, number))
         if found is None:
-            with reading(f"row group {number} of {self.files[shard]}"):
+            where = f"row group {number} of {self.files[shard]}"
+            with reading(where):
                 parquet = import_parquet().ParquetFile(self.files[shard])
                 if "image" not in parquet.schema_arrow.names:
                     raise DataError(f"{self.files[shard].name} has no column 'image'")
-                found = parquet.read_row_group(number, columns=["image"]).column("image").to_pylist()
+                found = cells_of(parquet, "image", where, groups=[number], most=MOST_PICTURES)
             remember(self._kept, (shard, number), found, KEPT_ROW_GROUPS)
         return found
 
@@ -110,6 +113,7 @@ class ParquetImages:
 
 def decode_png(data: bytes) -> Images:
     """Decode a picture to (height, width, 3): by OpenCV where it is installed, which is faster, else by Pillow."""
+    check_pixels(data)
     try:
         import cv2
     except ImportError:
@@ -127,4 +131,6 @@ def _decode_by_pillow(data: bytes) -> Images:
         raise MissingDependencyError(
             "decoding pictures needs Pillow: pip install 'causalkit[datasets]'"
         ) from problem
-    return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+    with Image.open(BytesIO(data)) as picture:
+        check_extent(*picture.size)
+        return np.asarray(picture.convert("RGB"))

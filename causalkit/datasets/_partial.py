@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.datasets._images import Rows
+from causalkit.datasets._inflating import MOST_PICTURES, check_inflated
 from causalkit.datasets._reading import reading
 from causalkit.datasets._shards import PART, Shard, Store, import_parquet, unfinished_name
 from causalkit.exceptions import DataError
@@ -120,6 +121,9 @@ def fetch(store: Store, part: Part) -> Path:
     with reading(f"row group {part.group} of {shard.name}"):
         with store.open(shard) as opened:
             whole = parquet.ParquetFile(opened, metadata=part.metadata, pre_buffer=True)
+            check_inflated(
+                whole, "image", part.group, f"row group {part.group} of {shard.name}", MOST_PICTURES
+            )
             table = whole.read_row_group(part.group, columns=["image"])
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = unfinished_name(path)

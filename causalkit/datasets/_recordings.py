@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from causalkit._validation import check_between, check_choice, check_count
 from causalkit.datasets._images import Images, Rows
+from causalkit.datasets._inflating import MOST_PICTURES, cells_of
 from causalkit.datasets._shards import import_parquet
 from causalkit.datasets._videos import VideoSource
 from causalkit.exceptions import DataError, ParameterError
@@ -80,7 +81,8 @@ class TrajectoryTexts:
         for number in range(parquet.metadata.num_row_groups):
             size = parquet.metadata.row_group(number).num_rows
             if at < size:
-                text = parquet.read_row_group(number, columns=["npz_data"]).column("npz_data")[at].as_py()
+                where = f"row group {number} of {path.name}"
+                text = cells_of(parquet, "npz_data", where, groups=[number], most=MOST_PICTURES)[at]
                 return _arrays(text, f"{path.name}, row {self.row[row]}")
             at -= size
         raise DataError(f"{path.name} has no row {self.row[row]}")

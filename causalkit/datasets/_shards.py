@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
 import uuid
@@ -208,7 +209,7 @@ class Hub:
         """Ask the hub for the shards of the split."""
         api = self._hub.HfApi(endpoint=self._endpoint)
         try:
-            commit = str(api.dataset_info(self.repository, revision=revision).sha)
+            commit = _commit(api.dataset_info(self.repository, revision=revision).sha, self.repository)
             tree = api.list_repo_tree(
                 self.repository, "data", recursive=True, revision=commit, repo_type="dataset"
             )
@@ -236,10 +237,17 @@ class Hub:
             return None
 
     def _read(self, name: str) -> str:
-        return (self._notes / name).read_text(encoding="utf-8")
+        return self._inside(name).read_text(encoding="utf-8")
+
+    def _inside(self, name: str) -> Path:
+        """Return the place of a note, which never lies outside the folder of notes, whatever a server calls its files and commits."""
+        path = Path(os.path.normpath(self._notes / name))
+        if not path.is_relative_to(os.path.normpath(self._notes)):
+            raise DataError(f"{name!r} leads out of the folder in which {self.repository} is kept")
+        return path
 
     def _note(self, name: str, text: str) -> None:
-        path = self._notes / name
+        path = self._inside(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             unfinished = unfinished_name(path)
@@ -262,7 +270,7 @@ class Hub:
 
     def part(self, shard: Shard, group: int) -> Path | None:
         """Return where a row group of a shard is kept by itself."""
-        return self._notes / f"{self.revision}/{shard.name}.{group}.parquet"
+        return self._inside(f"{self.revision}/{shard.name}.{group}.parquet")
 
     # -- files -----------------------------------------------------------------------------------------------------------------------
 
@@ -313,6 +321,15 @@ class Hub:
             "endpoint": self._endpoint,
             "cache_dir": self._cache,
         }
+
+
+def _commit(found: Any, repository: str) -> str:
+    """Return what a hub calls a commit, which becomes the name of a folder."""
+    if not isinstance(found, str) or COMMIT.fullmatch(found) is None:
+        raise DataError(
+            f"the server of {repository} names the commit {str(found)[:80]!r}; 40 hexadecimal digits are expected"
+        )
+    return found
 
 
 def import_parquet() -> Any:

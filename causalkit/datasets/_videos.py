@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit.datasets._images import Images, Rows, resized
+from causalkit.datasets._inflating import MOST_PICTURES, cells_of
 from causalkit.datasets._shards import import_parquet, remember
 from causalkit.exceptions import DataError, MissingDependencyError
 
@@ -144,8 +145,9 @@ class EncodedVideos:
             parquet = import_parquet().ParquetFile(self.files[shard])
             sizes = [parquet.metadata.row_group(g).num_rows for g in range(parquet.metadata.num_row_groups)]
             group = int(np.searchsorted(np.cumsum(sizes), row, side="right"))
-            column = parquet.read_row_group(group, columns=["videos"]).column("videos")
-            found = column[row - sum(sizes[:group])].as_py() or []
+            where = f"row group {group} of {self.files[shard].name}"
+            cells = cells_of(parquet, "videos", where, groups=[group], most=2 * MOST_PICTURES)
+            found = cells[row - sum(sizes[:group])] or []
             remember(self._kept, (shard, row), found, KEPT_ROWS)
         return found
 

@@ -5,6 +5,7 @@ Neither runs code on reading: JSON is plain data and the arrays are loaded witho
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 import zlib
@@ -143,13 +144,18 @@ def write_npz(graph: GraphCore, path: str | Path) -> None:
 
 def read_npz(path: str | Path) -> dict[str, Any]:
     """Read an NPZ file and return constructor arguments."""
+    size = Path(path).stat().st_size
+    if size > MAX_BYTES:
+        raise ParseError(f"{path} has {size} bytes; at most {MAX_BYTES} are read")
+    raw = Path(path).read_bytes()
     try:
-        with zipfile.ZipFile(path) as file:
+        with zipfile.ZipFile(io.BytesIO(raw)) as file:
             head, marks, plane = (_array(file, name) for name in ("header", "marks", "bidirected"))
         content = json.loads(head.tobytes())
     except (
         ValueError,
         KeyError,
+        OSError,
         EOFError,
         TypeError,
         RecursionError,

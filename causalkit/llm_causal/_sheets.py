@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from causalkit._validation import as_cell
+from causalkit._validation import as_cell, read_rows
 from causalkit.exceptions import DataError, ParameterError
 from causalkit.graph import GraphLike, as_graph
 from causalkit.llm_causal._claims import Claim, Relation
@@ -128,7 +127,7 @@ class HumanExpert:
         file = Path(self.path)
         if not file.exists():
             return {}
-        rows = _rows(file, COLUMNS)
+        rows = read_rows(file, COLUMNS)
         return {row["key"]: {**row, "line": str(k)} for k, row in enumerate(rows, start=2)}
 
     def _write(self, questions: Sequence[Question]) -> None:
@@ -136,7 +135,7 @@ class HumanExpert:
         if not questions:
             return
         file = Path(self.path)
-        before = _rows(file, COLUMNS) if file.exists() else []
+        before = read_rows(file, COLUMNS) if file.exists() else []
         columns = list(dict.fromkeys([*COLUMNS, *(name for row in before for name in row)]))
         rows = [*before, *(dict(zip(COLUMNS, self._row(question), strict=True)) for question in questions)]
         with file.open("w", newline="", encoding="utf-8") as out:
@@ -198,7 +197,7 @@ def read_review_sheet(
         "": (),
     }
     claims = []
-    for line, row in enumerate(_rows(Path(path), ("u", "v", "verdict")), start=2):
+    for line, row in enumerate(read_rows(Path(path), ("u", "v", "verdict")), start=2):
         verdict = row["verdict"].strip().lower()
         if verdict not in relations:
             raise DataError(
@@ -246,20 +245,3 @@ def claims_of_graph(graph: GraphLike, *, source: str, probability: float = 0.95)
             pair = (edge.u, edge.v) if graph.has_directed_edge(edge.u, edge.v) else (edge.v, edge.u)
             claims.append(Claim(*pair, "direct", probability, source))
     return tuple(claims)
-
-
-def _rows(file: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    if not file.is_file():
-        raise DataError(f"there is no sheet {file}")
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise DataError(f"{file} is not in UTF-8; save it as CSV in UTF-8 ({problem})") from problem
-    with io.StringIO(text, newline="") as lines:
-        reader = csv.DictReader(lines)
-        absent = [c for c in columns if c not in (reader.fieldnames or [])]
-        if absent:
-            raise DataError(
-                f"{file} has no column {absent[0]!r}; its columns are {', '.join(reader.fieldnames or ()) or 'none'}"
-            )
-        return [{key: value or "" for key, value in row.items() if key is not None} for row in reader]

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from causalkit._validation import parse_json, read_utf8
 from causalkit.exceptions import DataError
 from causalkit.llm_causal._questions import Answer, Question, Usage
 from causalkit.llm_causal._variables import Variable
@@ -109,12 +110,7 @@ def _line(content: Any) -> str:
 def read_transcript(path: str | Path) -> Transcript:
     """Read a transcript; a last line that was cut off while it was written is left out."""
     file = Path(path)
-    if not file.is_file():
-        raise DataError(f"there is no transcript {file}")
-    try:
-        lines = file.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as problem:
-        raise DataError(f"{file} is no transcript: {problem}") from problem
+    lines = read_utf8(file).split("\n")
     header = _parsed(lines[0], file, 1)
     if "causalkit_transcript" not in header:
         raise DataError(f"{file} is no transcript: its first line does not say which version it is")
@@ -135,10 +131,7 @@ def read_transcript(path: str | Path) -> Transcript:
 
 
 def _parsed(line: str, file: Path, number: int) -> Any:
-    try:
-        content = json.loads(line)
-    except ValueError as problem:
-        raise DataError(f"{file}, line {number} is not JSON: {problem}") from problem
+    content = parse_json(line, f"{file}, line {number}")
     if not isinstance(content, dict) or not ({"answer", "causalkit_transcript"} & set(content)):
         raise DataError(f"{file}, line {number} holds no answer")
     return content

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from causalkit._validation import check_choice
+from causalkit._validation import check_choice, parse_json, read_rows, read_utf8
 from causalkit.exceptions import DataError
 from causalkit.llm_causal._questions import Usage
 
@@ -136,24 +135,22 @@ def read_published(path: str | Path) -> tuple[PublishedAnswer, ...]:
     >>> read_published("gpt-4_single.jsonl")  # doctest: +SKIP
     """
     file = Path(path)
-    if not file.is_file():
-        raise DataError(f"there is no file {file}; give the path of your copy")
-    lines = file.read_text(encoding="utf-8").split("\n")
+    lines = read_utf8(file).split("\n")
     if not any(map(str.strip, lines)):
         raise DataError(f"{file} holds no answers")
     return tuple(_answer(line, file, k) for k, line in enumerate(lines, start=1) if line.strip())
 
 
 def _answer(line: str, file: Path, number: int) -> PublishedAnswer:
+    record = parse_json(line, f"{file}, line {number}")
     try:
-        record = json.loads(line)
         text = str(record["result"]["choices"][0]["message"]["content"])
         usage = record["result"].get("usage") or {}
         name, prompt = str(record["pair_id"]).strip(", "), str(record["prompt"])
-    except (ValueError, KeyError, TypeError, IndexError) as problem:
+        spent = Usage(1, int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0)))
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as problem:
         raise DataError(f"{file}, line {number} holds no published answer: {problem!r}") from problem
     tags = TAG.findall(text)
-    spent = Usage(1, int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0)))
     return PublishedAnswer(name, prompt, text, tags[-1].strip() if tags else "", spent)
 
 
@@ -329,15 +326,8 @@ def _named(answer: PublishedAnswer, words: Mapping[str, int]) -> tuple[int, int]
 
 
 def _text(path: str | Path) -> str:
-    if not Path(path).is_file():
-        raise DataError(f"there is no file {path}; give the path of your copy")
-    return Path(path).read_text(encoding="utf-8")
+    return read_utf8(Path(path))
 
 
-def _rows(path: str | Path, columns: Iterable[str]) -> list[dict[str, Any]]:
-    with io.StringIO(_text(path), newline="") as file:
-        reader = csv.DictReader(file)
-        absent = [c for c in columns if c not in (reader.fieldnames or [])]
-        if absent:
-            raise DataError(f"{path} has no column {absent[0]!r}")
-        return list(reader)
+def _rows(path: str | Path, columns: Iterable[str]) -> list[dict[str, str]]:
+    return read_rows(Path(path), list(columns))

@@ -7,8 +7,6 @@ every next event equally likely, or every complete trajectory equally likely. Un
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalkit._random import Seed, as_generator
-from causalkit._validation import check_choice
+from causalkit._validation import check_choice, parse_json, read_rows, read_utf8
 from causalkit.exceptions import DataError, GraphError, NodeNotFoundError, ParseError
 from causalkit.graph import CausalGraph, GraphKind
 from causalkit.graph._bits import find_cycle, mask_of
@@ -104,17 +102,9 @@ class EventLog:
         ParseError
             If a column is missing or the file is too large.
         """
-        _check_size(path)
-        with Path(path).open(newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file)
-            missing = [name for name in (sequence, event) if name not in (rows.fieldnames or ())]
-            if missing:
-                raise ParseError(
-                    f"{path} has no column {missing[0]!r}; its columns are {list(rows.fieldnames or ())}"
-                )
-            found: dict[str, list[str]] = {}
-            for row in rows:
-                found.setdefault(row[sequence], []).append(row[event])
+        found: dict[str, list[str]] = {}
+        for row in read_rows(Path(path), (sequence, event), error=ParseError, most=MAX_FILE):
+            found.setdefault(row[sequence], []).append(row[event])
         return cls(found.values())
 
     @classmethod
@@ -143,12 +133,8 @@ class EventLog:
         EventLog(sequences=2, events=2)
         """
         is_text = isinstance(source, str) and source.lstrip().startswith("[")
-        if not is_text:
-            _check_size(source)
-        try:
-            content: Any = json.loads(source if is_text else Path(source).read_text(encoding="utf-8"))  # type: ignore[arg-type]
-        except (ValueError, RecursionError) as error:
-            raise ParseError(f"not JSON: {error}") from None
+        text = str(source) if is_text else read_utf8(Path(source), error=ParseError, most=MAX_FILE)
+        content: Any = parse_json(text, "this" if is_text else str(source), error=ParseError)
         if not isinstance(content, list) or not all(isinstance(s, list) for s in content):
             raise ParseError("an event log in JSON is a list of lists of names")
         return cls(content)
@@ -171,12 +157,6 @@ def _check_sequence(k: int, sequence: tuple[Any, ...]) -> None:
         raise DataError(
             f"sequence {k} has event {twice!r} twice; number the repetitions if they are different events"
         )
-
-
-def _check_size(path: str | Path) -> None:
-    size = Path(path).stat().st_size
-    if size > MAX_FILE:
-        raise ParseError(f"{path} has {size} bytes; at most {MAX_FILE} are read")
 
 
 class EventGraph:
