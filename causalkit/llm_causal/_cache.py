@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from causalkit._store import redact
 from causalkit.exceptions import DataError
 
 __all__ = ["ReplyCache"]
@@ -63,7 +64,7 @@ class ReplyCache:
 
     def put(self, key: str, reply: Any) -> None:
         """Keep something."""
-        text = json.dumps(reply, ensure_ascii=False)
+        text = redact(json.dumps(reply, ensure_ascii=False))
         with self._lock:
             self._memory[key] = text
         if self.path is not None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from causalkit._store import KEY, holds_secret, like_a_key, redact, secret_entries
 from causalkit._validation import Floats, check_choice
 from causalkit.exceptions import ExpertError, MissingDependencyError, ParameterError
 from causalkit.llm_causal._prompted import Asking, Completion, Messages, PromptedExpert
@@ -102,6 +103,10 @@ class ChatExpert(PromptedExpert):
         check_choice("structured", structured, STRUCTURED)
         _check_options(request_options or {})
         _check_address(base_url)
+        if holds_secret(model):
+            raise ParameterError(
+                "model holds what looks like a key; a key is given by the environment variable that api_key_env names"
+            )
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", api_key_env):
             raise ParameterError(
                 "api_key_env must be the name of an environment variable; what was given is no such name (was it the key itself?)"
@@ -201,7 +206,12 @@ class ChatExpert(PromptedExpert):
         except (openai.OpenAIError, ValueError, AttributeError, TypeError) as problem:
             return Completion(problem=self._redacted(f"the server's reply is no chat completion: {problem}"))
         found = _completion(reply)
-        return replace(found, text=self._redacted(sound(found.text)), refusal=self._redacted(found.refusal))
+        return replace(
+            found,
+            text=self._redacted(sound(found.text)),
+            refusal=self._redacted(found.refusal),
+            model=self._redacted(found.model),
+        )
 
     def _advice(self, problem: Any) -> str:
         """Say what a refused request means."""
@@ -216,18 +226,15 @@ class ChatExpert(PromptedExpert):
         return f"{self.name}: {what.get(problem.status_code, 'the server refuses the request')} ({said})"
 
     def _redacted(self, text: str) -> str:
-        key = os.environ.get(self.api_key_env, "")
-        own = str(getattr(self._client, "api_key", "") or "")
-        for secret in {key, own} - {"", "none"}:
-            text = text.replace(secret, "[key]")
-        return text
+        key, own = os.environ.get(self.api_key_env, ""), str(getattr(self._client, "api_key", "") or "")
+        return redact(text, key, own)
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
     taken = sorted(set(options) & set(OURS))
     if taken:
         raise ParameterError(f"request_options holds {taken[0]!r}, which is set by the expert itself")
-    hidden = sorted(set(options) & set(SECRETIVE))
+    hidden = sorted({*secret_entries(options), *(set(options) & set(SECRETIVE))})
     if hidden:
         raise ParameterError(
             f"request_options holds {hidden[0]!r}, and what is in it would stand in transcripts; give client=openai.OpenAI(default_headers=...)"
@@ -235,9 +242,21 @@ def _check_options(options: Mapping[str, Any]) -> None:
 
 
 def _check_address(base_url: str | None) -> None:
-    if base_url is not None and urlsplit(base_url).password is not None:
+    if base_url is None:
+        return
+    parts = urlsplit(base_url)
+    what = (
+        "a user or password"
+        if parts.username is not None
+        else "a query"
+        if parts.query or parts.fragment
+        else "what looks like a key"
+        if any(like_a_key(part) for part in parts.path.split("/"))
+        else ""
+    )
+    if what:
         raise ParameterError(
-            "base_url holds a password, which would stand in receipts; give client=openai.OpenAI(...) with it"
+            f"base_url holds {what}, which would stand in receipts; give client=openai.OpenAI(...) with it"
         )
 
 
@@ -248,7 +267,8 @@ def _address_of(client: Any) -> str:
     if not host or host == "api.openai.com":
         return ""
     port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{host}{port}{parts.path}"
+    path = "/".join(KEY if like_a_key(part) else part for part in parts.path.split("/"))
+    return f"{parts.scheme}://{host}{port}{path}"
 
 
 def _import_openai() -> Any:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from causalkit._store import redact
 from causalkit._validation import check_count
 from causalkit.exceptions import ExpertError, ParameterError
 from causalkit.llm_causal._cache import ReplyCache
@@ -339,15 +340,15 @@ class CallableExpert(PromptedExpert):
     def _complete(self, request: dict[str, Any]) -> Completion:
         try:
             text = self._function([dict(m) for m in request["messages"]])
-        except ExpertError:
-            raise
+        except ExpertError as refusal:
+            raise ExpertError(redact(str(refusal))) from None
         except Exception as problem:  # noqa: BLE001 - a function of the user's may raise anything, and the run goes on without its answer
-            return Completion(problem=f"the function raised {type(problem).__name__}: {problem}")
+            return Completion(problem=redact(f"the function raised {type(problem).__name__}: {problem}"))
         if not isinstance(text, str):
             raise ExpertError(
                 f"{self.name} returned {type(text).__name__}; a function that answers messages returns text"
             )
-        return Completion(sound(text))
+        return Completion(redact(sound(text)))
 
 
 def from_callable(

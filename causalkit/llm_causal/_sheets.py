@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from causalkit._store import make_private
 from causalkit._validation import as_cell, read_rows
 from causalkit.exceptions import DataError, ParameterError
 from causalkit.graph import GraphLike, as_graph
@@ -138,6 +139,7 @@ class HumanExpert:
         before = read_rows(file, COLUMNS) if file.exists() else []
         columns = list(dict.fromkeys([*COLUMNS, *(name for row in before for name in row)]))
         rows = [*before, *(dict(zip(COLUMNS, self._row(question), strict=True)) for question in questions)]
+        make_private(file)
         with file.open("w", newline="", encoding="utf-8") as out:
             writer = csv.DictWriter(out, columns, lineterminator="\n", restval="")
             writer.writeheader()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from causalkit._store import make_private, redact
 from causalkit._validation import parse_json, read_utf8
 from causalkit.exceptions import DataError
 from causalkit.llm_causal._questions import Answer, Question, Usage
@@ -67,6 +68,7 @@ class Transcript:
         if not path.parent.is_dir():
             raise DataError(f"there is no folder {path.parent} for the transcript")
         header = {"causalkit_transcript": VERSION, "variables": [asdict(v) for v in self.variables]}
+        make_private(path)
         path.write_text(_line(header), encoding="utf-8")
 
     def add(self, answer: Answer, purpose: str, exchange: Sequence[Any] = ()) -> None:
@@ -104,7 +106,7 @@ def _end_line(path: Path) -> None:
 
 
 def _line(content: Any) -> str:
-    return json.dumps(content, ensure_ascii=False, sort_keys=True) + "\n"
+    return redact(json.dumps(content, ensure_ascii=False, sort_keys=True)) + "\n"
 
 
 def read_transcript(path: str | Path) -> Transcript:
