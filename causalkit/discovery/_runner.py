@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
@@ -20,10 +23,10 @@ import joblib
 import numpy as np
 
 from causalkit._store import describe, digest_of_arrays
-from causalkit._validation import Table
+from causalkit._validation import Table, read_utf8
 from causalkit._version import __version__
 from causalkit.discovery._plan import Plan
-from causalkit.exceptions import CheckpointError, WorkerError
+from causalkit.exceptions import CheckpointError, FileWarning, WorkerError
 from causalkit.gpu._threads import single_thread_below
 from causalkit.independence import CITest, ResultColumns
 from causalkit.independence._base import ask_columns
@@ -35,6 +38,10 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 FIRST_PIECE = 8
 SECONDS = (0.2, 1.0)
 LOST_WORKERS = 3
+# Of a file of results; some ten million tests.
+MAX_BYTES = 2_000_000_000
+# Logarithms of p-values are at most 0, up to rounding.
+TINY = 1e-9
 
 
 class Runner:
@@ -71,10 +78,14 @@ class Runner:
             return self._run(plan)
         known, out = self.checkpoint.known(plan)
         todo = plan[np.flatnonzero(~known)]
-        fresh = self._run(todo)
-        out.put(~known, fresh)
-        self.checkpoint.add(todo, fresh)
+        out.put(~known, self._run(todo))
         return out
+
+    def _done(self, piece: Plan, part: ResultColumns) -> ResultColumns:
+        """Keep what was found as soon as it is there: a piece takes seconds, a level may take hours."""
+        if self.checkpoint is not None:
+            self.checkpoint.add(piece, part)
+        return part
 
     def _run(self, plan: Plan) -> ResultColumns:
         if not len(plan):
@@ -98,7 +109,7 @@ class Runner:
             self.progress(self._what(plan[done : done + 1]), done, len(plan))
             begin = time.perf_counter()
             piece = plan[done:stop]
-            parts.append(ask_columns(self.test, piece.i, piece.j, piece.given))
+            parts.append(self._done(piece, ask_columns(self.test, piece.i, piece.j, piece.given)))
             took = time.perf_counter() - begin
             rate, done = (stop - done) / max(took, 1e-9), stop
             if took > SECONDS[0] and max(joblib.effective_n_jobs(self.n_jobs), self._streams) > 1:
@@ -113,7 +124,7 @@ class Runner:
             try:
                 with self._held_by_this_thread():
                     for part in self._results(pieces[len(parts) :]):
-                        parts.append(part)
+                        parts.append(self._done(pieces[len(parts)], part))
                         done += len(part.statistic)
                         self.progress(self._what(pieces[len(parts) - 1]), done, total)
                 break
@@ -183,27 +194,47 @@ class Checkpoint:
         words = describe(test, "the test")
         self._header = {"version": __version__, "test": words, "data": fingerprint(table)}
         self._results: dict[Any, tuple[float, float, float]] = {}
-        if self.path.exists() and self.path.stat().st_size:
-            self._read()
+        first = json.dumps(self._header)
+        begun = read_utf8(self.path, error=CheckpointError, most=MAX_BYTES) if self.path.exists() else ""
+        if first.startswith(begun):
+            # Nothing, or a first line that was cut off.
+            self.path.write_text(f"{first}\n", encoding="utf-8")
         else:
-            self._append([json.dumps(self._header)])
+            self._read(begun)
 
-    def _read(self) -> None:
-        lines = self.path.read_text(encoding="utf-8").splitlines()
+    def _read(self, text: str) -> None:
+        whole = text[: text.rfind("\n") + 1]
+        lines = whole.splitlines()
         try:
-            header = json.loads(lines[0])
-        except ValueError:
+            header = json.loads(lines[0]) if lines else None
+        except (ValueError, RecursionError):
             header = None
         if header != self._header:
             raise CheckpointError(
                 f"{self.path} belongs to other data, another test or another version; delete it or name another file"
             )
-        for line in lines[1:]:
-            try:
-                x, y, given, *numbers = json.loads(line)
-            except ValueError:
-                continue  # the line that was being written when the search was cut off
+        if whole != text:
+            message = f"the last line of {self.path} was being written when the search was cut off, and was left out"
+            warnings.warn(message, FileWarning, stacklevel=2)
+            os.truncate(self.path, len(whole.encode()))
+        for number, line in enumerate(lines[1:], start=2):
+            x, y, given, *numbers = self._entry(line, number)
             self._results[x, y, tuple(given)] = tuple(numbers)
+
+    def _entry(self, line: str, number: int) -> list[Any]:
+        """Return a line that holds the result of one test: two names, those conditioned on, statistic, p-value and its logarithm."""
+        try:
+            entry = json.loads(line)
+            x, y, given, statistic, p_value, log_p_value = entry
+            known = {x, y, *given} <= set(self.names)
+            sound = 0 <= p_value <= 1 and log_p_value <= TINY and not math.isnan(statistic)
+        except (ValueError, TypeError, RecursionError):
+            known = sound = False
+        if not known or not sound:
+            raise CheckpointError(
+                f"{self.path}, line {number} is no result of a test of these columns: {line[:80]!r}; the file was changed, delete it or name another"
+            )
+        return list(entry)
 
     def _append(self, lines: list[str]) -> None:
         with self.path.open("a", encoding="utf-8") as file:

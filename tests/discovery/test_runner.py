@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import time
+import warnings
+from contextlib import nullcontext
 from itertools import combinations
 
 import numpy as np
 import pytest
 
 from causalkit.discovery import CDNOD, PC
+from causalkit.discovery import _runner as runner_module
 from causalkit.discovery._plan import Plan, plan_level
 from causalkit.discovery._runner import Runner, _pieces
-from causalkit.exceptions import CheckpointError, ParameterError, WorkerError
+from causalkit.exceptions import CheckpointError, FileWarning, ParameterError, WorkerError
 from causalkit.graph import BackgroundKnowledge
 from causalkit.independence import KCI, FisherZ, ResultColumns
+from causalkit.independence._base import ask_columns
 
 pd = pytest.importorskip("pandas")
 
@@ -157,8 +164,13 @@ class TestCheckpoint:
         whole = self.run(path)
         content = path.read_bytes()
         header = content.index(b"\n") + 1
-        path.write_bytes(content[: header + int(share * (len(content) - header))])
-        assert summary(self.run(path)) == summary(whole)
+        kept = content[: header + int(share * (len(content) - header))]
+        path.write_bytes(kept)
+        said = nullcontext() if kept.endswith(b"\n") else pytest.warns(FileWarning, match="was left out")
+        with said:
+            assert summary(self.run(path)) == summary(whole)
+        assert path.read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
+        assert sorted(path.read_bytes().splitlines()) == sorted(content.splitlines())
         assert summary(self.run(path)) == summary(whole)
 
     def test_other_data_and_other_tests_are_refused(self, tmp_path):
@@ -173,6 +185,78 @@ class TestCheckpoint:
         path.write_text("what is this\n")
         with pytest.raises(CheckpointError):
             self.run(path)
+
+    def test_a_first_line_that_was_cut_off(self, tmp_path):
+        path = tmp_path / "tests.jsonl"
+        whole = self.run(path)
+        path.write_bytes(path.read_bytes()[:30])
+        assert summary(self.run(path)) == summary(whole)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda x, y, given, s, p, log: [x, y, given, s, 2.0, log],
+            lambda x, y, given, s, p, log: [x, y, given, s, -0.1, log],
+            lambda x, y, given, s, p, log: [x, y, given, s, p, 0.5],
+            lambda x, y, given, s, p, log: [x, y, given, s, p],
+            lambda x, y, given, s, p, log: [x, y, given, float("nan"), p, log],
+            lambda x, y, given, s, p, log: ["nobody", y, given, s, p, log],
+            lambda x, y, given, s, p, log: [x, y, None, s, p, log],
+            lambda x, y, given, s, p, log: [x, y, given, s, "0.5", log],
+            lambda x, y, given, s, p, log: {"x": x},
+        ],
+    )
+    def test_entries_that_cannot_be_are_not_believed(self, tmp_path, change):
+        path = tmp_path / "tests.jsonl"
+        self.run(path)
+        lines = path.read_text().splitlines()
+        lines[3] = json.dumps(change(*json.loads(lines[3])))
+        path.write_text("\n".join(lines) + "\n")
+        with pytest.raises(CheckpointError, match="line 4 is no result of a test"):
+            self.run(path)
+
+    def test_what_was_done_is_kept_while_a_level_lasts(self, tmp_path, monkeypatch):
+        """The last test of the first level fails: those before it are in the file."""
+        path = tmp_path / "tests.jsonl"
+        whole = self.run(tmp_path / "whole.jsonl")
+        monkeypatch.setattr(runner_module, "FIRST_PIECE", 1)
+        asked = []
+
+        def failing(test, i, j, given):
+            asked.append(len(i))
+            if len(asked) == 3:
+                raise MemoryError
+            return ask_columns(test, i, j, given)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(runner_module, "ask_columns", failing)
+            with pytest.raises(MemoryError):
+                self.run(path)
+        assert len(path.read_text().splitlines()) == 1 + sum(asked[:2])
+        assert summary(self.run(path)) == summary(whole)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("seed", range(20))
+    def test_a_run_that_is_killed_at_any_moment_goes_on(self, tmp_path, seed):
+        path, done = tmp_path / "tests.jsonl", tmp_path / "done"
+        whole = self.run(tmp_path / "whole.jsonl")
+        code = (
+            "from tests.discovery.test_runner import TestCheckpoint as T; from pathlib import Path; import sys\n"
+            "T().run(Path(sys.argv[1])); Path(sys.argv[2]).touch()"
+        )
+        began = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "try.jsonl"), str(tmp_path / "try")], check=True
+        )
+        took = time.monotonic() - began
+        wait = np.random.default_rng(seed).uniform(0.5, 1.05) * took
+        child = subprocess.Popen([sys.executable, "-c", code, str(path), str(done)])
+        time.sleep(wait)
+        child.kill()
+        child.wait()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FileWarning)
+            assert summary(self.run(path)) == summary(whole)
 
     def test_the_file_is_plain_lines(self, tmp_path):
         model = self.run(tmp_path / "tests.jsonl")
