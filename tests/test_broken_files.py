@@ -83,7 +83,7 @@ def test_whole_files_are_read(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(deadline=None, max_examples=60 * FUZZ, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=25 * FUZZ, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_broken_files_give_a_result_or_our_error(name, tmp_path, data):
     write, read = READERS[name]

@@ -298,7 +298,7 @@ def test_a_lazy_frame_is_to_be_collected():
 # -- anything --------------------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=150 * FUZZ)
+@settings(deadline=None, max_examples=60 * FUZZ)
 @given(
     text=st.lists(
         st.sampled_from(
@@ -335,7 +335,7 @@ def test_broken_tables_give_frames_or_our_errors(tmp_path_factory, text):
         pass
 
 
-@settings(deadline=None, max_examples=150 * FUZZ)
+@settings(deadline=None, max_examples=60 * FUZZ)
 @given(
     text=st.lists(
         st.sampled_from(

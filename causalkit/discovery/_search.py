@@ -113,7 +113,7 @@ class ConstraintSearch(BaseEstimator):  # type: ignore[misc]
         if self.max_cond_size is not None:
             check_count("max_cond_size", self.max_cond_size, least=0)
         if self.knowledge is not None:
-            check_knowledge(self.knowledge)
+            check_knowledge(self.knowledge, ParameterError)
         return self._on_device(get_test(self.ci_test))
 
     def _missing(self) -> Literal["error", "keep"]:

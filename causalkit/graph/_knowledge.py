@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, permutations
 from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
-from causalkit.exceptions import KnowledgeError, NotExtendableError, ParameterError
+from causalkit.exceptions import CausalKitError, KnowledgeError, NotExtendableError, ParameterError
 from causalkit.graph import _classes, _meek
 from causalkit.graph._bits import find_cycle, members
 from causalkit.graph._pattern import Pattern
@@ -334,10 +334,10 @@ def _minimal_conflict(pattern: Pattern, nodes: Sequence[str], statements: list[S
     return core
 
 
-def check_knowledge(knowledge: Any) -> BackgroundKnowledge:
+def check_knowledge(knowledge: Any, error: type[CausalKitError] = KnowledgeError) -> BackgroundKnowledge:
     """Return knowledge; that of another library is refused with the call that reads it."""
     if isinstance(knowledge, BackgroundKnowledge):
         return knowledge
     theirs = type(knowledge).__module__.partition(".")[0] == "causallearn"
     hint = ": BackgroundKnowledge.from_causal_learn(knowledge, names) reads it" if theirs else ""
-    raise KnowledgeError(f"knowledge must be a BackgroundKnowledge; got {type(knowledge).__name__}{hint}")
+    raise error(f"knowledge must be a BackgroundKnowledge; got {type(knowledge).__name__}{hint}")

@@ -370,7 +370,7 @@ class TestBadInput:
 
     def test_labels_that_never_repeat(self):
         notes = [f"note {k}" for k in range(N)]
-        with pytest.warns(ColumnTypeWarning, match="240 different labels"):
+        with pytest.raises(DataError, match="240 different labels in 240 rows.*a domain needs several rows"):
             CDNOD(max_cond_size=0, n_components=0).fit(self.frame[["A"]].assign(notes=notes), context="notes")
 
     def test_rows_labelled_differently(self):

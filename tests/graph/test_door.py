@@ -24,7 +24,6 @@ from causalkit.exceptions import (
     ConversionError,
     FileWarning,
     GraphError,
-    KnowledgeError,
     ParameterError,
     ParseError,
 )
@@ -446,14 +445,14 @@ def test_files_of_other_programs(name, nodes, edges):
 HEAVY = {
     "blanks in DAGitty": "dag" + " " * 50_000 + "x",
     "blanks in DOT": "digraph" + " " * 50_000 + "x",
-    "braces": "digraph {" + "{" * 50_000 + "}" * 50_000 + "}",
+    "braces": "digraph {" + "{" * 20_000 + "}" * 20_000 + "}",
     "braces of DAGitty": "dag {" + "{" * 50_000,
     "open comments": "digraph { " + "/*" * 50_000,
     "open quotes": "dag { " + '"\\' * 50_000,
-    "many nodes": "digraph {" + ";".join(f"n{k}" for k in range(30_000)) + "}",
+    "many nodes": "digraph {" + ";".join(f"n{k}" for k in range(12_000)) + "}",
     "many nodes in text": ";".join(f"n{k}" for k in range(30_000)),
     "many edges": "digraph { {" + " ".join(f"a{k}" for k in range(2_000)) + "} -> {" + " ".join(f"b{k}" for k in range(2_000)) + "} }",
-    "many edges of edges": "dag { " + " -> ".join("{" + " ".join(f"a{j}.{k}" for k in range(300)) + "}" for j in range(30)) + " }",
+    "many edges of edges": "dag { " + " -> ".join("{" + " ".join(f"a{j}.{k}" for k in range(300)) + "}" for j in range(14)) + " }",
     "html": "digraph { a [label=" + "<" * 50_000 + "] }",
     "brackets in JSON": '{"a": ' + "[" * 100_000,
     "brackets in GML": "graph [ " + "node [ " * 20_000,
@@ -658,5 +657,5 @@ def test_knowledge_of_causal_learn():
         if u != v:
             assert ours.is_forbidden(u, v) == theirs.is_forbidden(nodes[u], nodes[v]), (u, v)
             assert ours.is_required(u, v) == theirs.is_required(nodes[u], nodes[v]), (u, v)
-    with pytest.raises(KnowledgeError, match=r"from_causal_learn\(knowledge, names\)"):
+    with pytest.raises(ParameterError, match=r"from_causal_learn\(knowledge, names\)"):
         PC(knowledge=theirs).fit(pd.DataFrame(np.eye(4), columns=list(nodes)))
