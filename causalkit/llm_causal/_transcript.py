@@ -112,7 +112,12 @@ def _line(content: Any) -> str:
 def read_transcript(path: str | Path) -> Transcript:
     """Read a transcript; a last line that was cut off while it was written is left out."""
     file = Path(path)
-    lines = read_utf8(file).split("\n")
+    if not file.is_file():
+        raise DataError(f"there is no transcript {file}")
+    try:
+        lines = read_utf8(file).split("\n")
+    except DataError as problem:
+        raise DataError(f"{file} is no transcript: {problem}") from None
     header = _parsed(lines[0], file, 1)
     if "causalkit_transcript" not in header:
         raise DataError(f"{file} is no transcript: its first line does not say which version it is")

@@ -129,6 +129,7 @@ class TestLearned:
         assert score.p_value > 0.05
         assert abs(score.corrected) < 0.05
 
+    @pytest.mark.slow
     def test_supervised_reads_factors_angles_and_labels(self):
         pytest.importorskip("torch")
         import pandas as pd
@@ -150,6 +151,7 @@ class TestLearned:
         assert max(errors) < 0.03
         assert ((codes[:, 4] > codes[:, 5]) == (label == "a")).mean() > 0.98
 
+    @pytest.mark.slow
     def test_contrast_isolates_content(self):
         pytest.importorskip("torch")
         rng = np.random.default_rng(0)
@@ -160,6 +162,7 @@ class TestLearned:
         assert held(content, codes, group) > 0.97
         assert held(style, codes, group) < 0.05
 
+    @pytest.mark.slow
     def test_ivae_finds_sources_whose_law_changes(self):
         pytest.importorskip("torch")
         rng = np.random.default_rng(0)
@@ -170,6 +173,7 @@ class TestLearned:
         codes = IVAE(n_codes=2, n_epochs=40, n_starts=2).fit(x, environment=environment).encode(x)
         assert mcc(z, codes, **QUICK).value > 0.9
 
+    @pytest.mark.slow
     def test_ivae_without_change_does_not(self):
         """The control: the same sources with environments that say nothing."""
         pytest.importorskip("torch")

@@ -19,6 +19,7 @@ def instances(n=250, views=4, d=3, seed=0):
 
 
 class TestImages:
+    @pytest.mark.slow
     def test_mcc_is_the_injective_mean(self):
         """Rotation by 45 degrees: .7071; the perfect free factors of the slope: 3/7 and what chance adds."""
         z = np.random.default_rng(0).normal(size=(5000, 2))
@@ -26,7 +27,14 @@ class TestImages:
         assert causalverse_scores(z, turned)[0].as_published == pytest.approx(np.sqrt(0.5), abs=0.01)
 
     @pytest.mark.parametrize(
-        ("scene", "cap"), [("slope", 0.436), ("spring", 0.602), ("refraction", 0.672), ("fall", 0.753)]
+        ("scene", "cap"),
+        [
+            ("slope", 0.436),
+            *(
+                pytest.param(*one, marks=pytest.mark.slow)
+                for one in (("spring", 0.602), ("refraction", 0.672), ("fall", 0.753))
+            ),
+        ],
     )
     def test_caps_of_perfect_free_factors(self, scene, cap):
         """With noise for the rest of the codes a perfect representation gets about free / all (specification: 10,000 rows, guessed ranges)."""
@@ -106,6 +114,7 @@ class TestVideos:
 
 
 class TestReport:
+    @pytest.mark.slow
     def test_both_stand_on_the_card(self):
         scene = make_scene("spring", n=300, size=16)
         codes = scene.latents.to_numpy()

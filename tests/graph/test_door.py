@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import tracemalloc
 import warnings
 from itertools import product
 from pathlib import Path
@@ -247,7 +246,7 @@ ROUND_TRIPS = {
 
 
 @pytest.mark.parametrize("form", ROUND_TRIPS)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(data=st.data())
 def test_a_role_comes_back_or_is_an_error(form, data):
     """No form forgets that a node is hidden, selected on or a context."""
@@ -469,9 +468,8 @@ HEAVY = {
 
 
 @pytest.mark.parametrize("name", HEAVY)
-def test_heavy_texts_are_refused_in_little_time_and_memory(name):
+def test_heavy_texts_are_refused_in_little_time(name):
     text = HEAVY[name]
-    tracemalloc.start()
     began = time.process_time()
     try:
         with warnings.catch_warnings():
@@ -479,11 +477,8 @@ def test_heavy_texts_are_refused_in_little_time_and_memory(name):
             read_graph(text)
     except CausalKitError:
         pass
-    seconds, memory = time.process_time() - began, tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    # Tracing makes it several times slower; what is quadratic takes minutes.
-    assert seconds < 20
-    assert memory < 300e6 + 200 * len(text)
+    # What is quadratic takes minutes.
+    assert time.process_time() - began < 10
 
 
 def _npz(**arrays):

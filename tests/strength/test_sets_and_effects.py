@@ -144,7 +144,7 @@ def _adjusted(whole, x, y, s, z):
     return float(np.take(np.take(summed, [1], axis=x), [1], axis=y).sum())
 
 
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in range(1, 8))])
 def test_selection_in_every_dag_of_four_nodes_against_exact_numbers(part):
     names = "ABCD"
     for k, a in enumerate(_dags(4)):
