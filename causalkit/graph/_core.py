@@ -374,26 +374,8 @@ class GraphCore:
             ]
         return self._copy(nodes=new, node_data=data, meta=meta)
 
-    def with_kind(self, kind: GraphKind | str) -> Self:
-        """Return the same marks read as another kind; raises if they break a rule of that kind.
-
-        Parameters
-        ----------
-        kind : GraphKind or str
-            The new kind.
-
-        Returns
-        -------
-        CausalGraph
-            The new graph.
-
-        Examples
-        --------
-        >>> from causalkit import CausalGraph
-        >>> CausalGraph.parse("A -> B").with_kind("MPDAG").kind.value
-        'MPDAG'
-        """
-        target = as_kind(kind)
+    def _read_as(self, target: GraphKind) -> Self:
+        """Return the same marks as another kind."""
         marks, plane = _move_bidirected(
             self._marks, self._bidirected, self._nodes, to_plane=target is GraphKind.ADMG
         )

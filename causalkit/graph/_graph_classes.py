@@ -132,10 +132,11 @@ class GraphClasses(GraphExchange):
         >>> CausalGraph.parse("A -> B").with_kind("MPDAG").kind.value
         'MPDAG'
         """
-        as_class = as_kind(kind) in (GraphKind.CPDAG, GraphKind.MPDAG) and self.kind in _PATTERNS
-        if as_class and (still_open := self._open_triple(self._pattern())):
+        target = as_kind(kind)
+        as_class = target in (GraphKind.CPDAG, GraphKind.MPDAG) and self.kind in _PATTERNS
+        if as_class and (still_open := self._open_triple()):
             raise GraphKindError(still_open)
-        return super().with_kind(kind)
+        return self._read_as(target)
 
     def _open_triple(self, pattern: Pattern | None = None) -> str:
         """Say of which triple it is open whether it is a collider; nothing if of none."""

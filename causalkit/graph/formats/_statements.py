@@ -7,7 +7,7 @@ bounded. What is found are nodes with attributes, and edges between two names ea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 
@@ -295,8 +295,3 @@ def _unquoted(word: Word) -> str:
     if word.kind != "quoted" or word.text[0] == "<":
         return word.text
     return re.sub(r"\\(\n|.)", lambda m: "" if m[1] == "\n" else m[1], word.text[1:-1], flags=re.DOTALL)
-
-
-def with_marks(edges: Mapping[str, object]) -> str:
-    """Return a pattern of signs, the longest first."""
-    return "|".join(re.escape(sign) for sign in sorted(edges, key=len, reverse=True))

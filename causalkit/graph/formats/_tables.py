@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,28 +184,17 @@ class Network:
 
 def numbers_of(words: Sequence[str], name: str) -> list[float]:
     """Read probabilities."""
+    return [_probability(word, name) for word in words]
+
+
+def _probability(word: str, name: str) -> float:
     try:
-        values = [float(word) for word in words]
+        value = float(word)
     except ValueError:
-        values = [float("nan")]
-    for value, word in zip(values, words, strict=False):
-        if not 0 <= value <= 1:
-            _no_probability(word, name)
-    if len(values) != len(words):
-        _no_probability(next(word for word in words if not _is_number(word)), name)
-    return values
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _no_probability(word: str, name: str) -> NoReturn:
-    raise ParseError(f"{word[:80]!r} among the probabilities of {name!r} is not a number from 0 to 1")
+        value = np.nan
+    if not 0 <= value <= 1:
+        raise ParseError(f"{word[:80]!r} among the probabilities of {name!r} is not a number from 0 to 1")
+    return value
 
 
 def check_size(words: Sequence[object], table: Floats, name: str) -> None:
