@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from causalkit.datasets import make_scene
 from causalkit.evaluation import component_r2, dci, latent_graph_report, mcc, representation_report
+from causalkit.evaluation._copies import _fixed
 from causalkit.evaluation._disentanglement import per_factor, purities
 from causalkit.exceptions import ParameterError
 
@@ -168,3 +170,14 @@ def test_agreement_comes_with_its_condition():
     scene = make_scene("fall", n=600, views=1, size=8)
     report = latent_graph_report(scene, scene.latents.to_numpy(float)[:, ::-1], n_matchings=3)
     assert "provided that each code holds one factor, and not about the graph" in str(report)
+
+
+def test_codes_that_stand_for_settings_are_not_called_the_same():
+    """If no code differs between pictures of a setting, that says nothing of one of them; nor does it without pictures."""
+    of_settings, of_pictures = np.repeat(noise(5, 2), 2, axis=0), noise(10, 1, 1)
+    settings, there = np.repeat(np.arange(5), 2), SimpleNamespace(images=object())
+    scored = lambda codes, part: SimpleNamespace(all_codes=codes, settings=settings, part=part)
+    mixed = np.hstack([of_settings, of_pictures])
+    assert _fixed(scored(mixed, there)).tolist() == [True, True, False]
+    assert not _fixed(scored(of_settings, there)).any()
+    assert not _fixed(scored(mixed, SimpleNamespace(images=None))).any()
